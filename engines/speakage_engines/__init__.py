@@ -1,0 +1,1 @@
+"""Everything that touches weights. The daemon knows only :mod:`speakage_engines.api`."""

@@ -1,0 +1,279 @@
+"""The one seam between the daemon and everything that touches weights: small Protocols and frozen dataclasses.
+
+Nothing here imports torch, openvino or a model library, so that the daemon can name these types without loading
+any of them. The factories at the end import what they need when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakage_engines.telemetry import switch_off_telemetry
+
+Samples: TypeAlias = NDArray[np.int16]
+"""Mono audio at 16 kHz, shape ``(n,)``."""
+Rgb: TypeAlias = NDArray[np.uint8]
+"""A picture, shape ``(height, width, 3)``."""
+Latents: TypeAlias = NDArray[np.float32]
+"""Shape ``(batch, channels, height / factor, width / factor)``."""
+
+SAMPLE_RATE = 16_000
+"""Hz; what every speech engine takes."""
+FRAME_SAMPLES = 320
+"""Samples in one frame of the road: 20 ms."""
+
+BackendName: TypeAlias = Literal["openvino", "torch", "tensorrt"]
+PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16"]
+
+
+class EngineError(Exception):
+    """Base of what goes wrong with weights and engines; the message names the file and the remedy."""
+
+
+class ModelError(EngineError):
+    """A model is missing, damaged, or of a kind that cannot be used here."""
+
+
+class BuildError(EngineError):
+    """An engine could not be exported or compiled."""
+
+
+# --- speech ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What the detectors say about one frame of 20 ms."""
+
+    voiced: bool
+    """WebRTC's verdict: quick, and easily fooled."""
+    probability: float
+    """Silero's probability of speech, 0 to 1."""
+
+
+class SpeechDetector(Protocol):
+    """Says of every frame whether it is speech. Holds state between frames."""
+
+    def feed(self, frame: Samples) -> Activity:
+        """Take the next 320 samples."""
+
+    def reset(self) -> None:
+        """Forget the past: another source speaks."""
+
+
+Rejection: TypeAlias = Literal["no_speech", "low_confidence", "repetition"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What a speech model made of one stretch of audio."""
+
+    text: str
+    """Empty when rejected."""
+    rejection: Rejection | None = None
+    average_log_probability: float
+    no_speech_probability: float
+    encoder_frames: int
+    """Mel frames (10 ms each) that the encoder was given, padding included."""
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """Which model was taken, where it lies, and why."""
+
+    name: str
+    path: Path
+    reason: str
+
+
+class SpeechModel(Protocol):
+    """Turns audio into words. Not safe to call from two threads at once."""
+
+    choice: ModelChoice
+    language: str
+    """The language it is fixed to, or ``""`` when it finds out."""
+
+    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+        """Transcribe up to 30 s of audio; raises :class:`EngineError` when there is more."""
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintRequest:
+    """All that shapes a picture, apart from the model."""
+
+    prompt: str
+    seed: int
+    steps: int
+    negative: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The estimate of the finished picture after one step."""
+
+    step: int
+    """1 to ``steps``."""
+    steps: int
+    rgb: Rgb
+    """Decoded from the step's estimate of x0; at the last step, the finished picture itself."""
+    encode_prompt_ms: float
+    denoise_ms: float
+    """Sum over the steps so far."""
+    decode_ms: float
+    """Sum over the steps so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureModelInfo:
+    """What a loaded picture model is, and what it runs on."""
+
+    choice: ModelChoice
+    backend: BackendName
+    backend_reason: str
+    precision: str
+    """As read back from the compiled denoiser."""
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    sampler: str
+    """Class name of the scheduler."""
+    engine_key: str
+    """Digest of everything that shapes the result; see :mod:`speakage_engines.compile.key`."""
+
+
+class PictureModel(Protocol):
+    """Paints. Not safe to call from two threads at once."""
+
+    info: PictureModelInfo
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """The words of a prompt that the text encoder has no token for, in order; quick, no network is run."""
+
+    def paint(self, request: PaintRequest) -> Iterator[Preview]:
+        """Yield one preview a step; the last one is the picture. Stop iterating to cancel between steps."""
+
+
+# --- what the factories are told ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechSpec:
+    """Which speech model to load, and how."""
+
+    model: str = "auto"
+    """``auto``, ``embedded``, a name of ``speakage models``, or a folder with a CTranslate2 Whisper model."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "default"
+    language: str = "en"
+    """ISO 639-1, or ``""`` to find out."""
+    translate: bool = False
+    threads: int = 0
+    """CPU threads; 0 leaves it to the library."""
+    models_folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSpec:
+    """Which picture model to load, and how."""
+
+    model: str = "auto"
+    """``auto``, ``embedded``, a name of ``speakage models``, or a diffusers folder."""
+    backend: BackendName | Literal["auto"] = "auto"
+    precision: PrecisionName = "auto"
+    steps: int = 0
+    """0 takes the model's own default."""
+    guidance: float = -1.0
+    """Below 0 takes the model's own default."""
+    size: int = 0
+    """Pixels, both sides; 0 takes the model's own."""
+    threads: int = 0
+    models_folder: Path
+    engines_folder: Path
+
+
+# --- compiled modules -----------------------------------------------------------------------------------------------
+
+
+class CompiledModule(Protocol):
+    """One network with fixed shapes, ready to be called."""
+
+    precision: str
+    """As read back from what was compiled."""
+
+    def __call__(self, *inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run it once; the result is the caller's to keep."""
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work has come."""
+
+    def __call__(self, what: str, done: float) -> None:
+        """``done`` runs from 0 to 1."""
+
+
+def no_progress(what: str, done: float) -> None:
+    """Nobody watches."""
+
+
+def resolve_speech(spec: SpeechSpec) -> ModelChoice:
+    """Which speech model a spec means, without loading it; raises :class:`ModelError`."""
+    from speakage_engines import models
+
+    return models.resolve_speech(spec)
+
+
+def resolve_picture(spec: PictureSpec) -> ModelChoice:
+    """Which picture model a spec means, without loading it; raises :class:`ModelError`."""
+    from speakage_engines import models
+
+    return models.resolve_picture(spec)
+
+
+def check_model(choice: ModelChoice) -> None:
+    """Look for damaged files without loading them; raises :class:`ModelError` naming the first."""
+    from speakage_engines.integrity import check_files
+
+    check_files(choice.path)
+
+
+def check_backend(spec: PictureSpec) -> str:
+    """One sentence on what would run the picture model; raises :class:`EngineError` when it cannot."""
+    switch_off_telemetry()
+    from speakage_engines.compile.backends import describe
+
+    return describe(spec.backend, spec.precision)
+
+
+def load_speech(spec: SpeechSpec) -> SpeechModel:
+    """Load the speech model and prove on a shipped clip that it hears; raises :class:`ModelError`."""
+    switch_off_telemetry()
+    from speakage_engines.speech.whisper import load
+
+    return load(spec)
+
+
+def load_detector() -> SpeechDetector:
+    """The speech detector: WebRTC opens, Silero confirms."""
+    switch_off_telemetry()
+    from speakage_engines.speech.detector import WebRtcSilero
+
+    return WebRtcSilero()
+
+
+def load_picture(spec: PictureSpec, progress: Progress = no_progress) -> PictureModel:
+    """Load and compile the picture model and paint once; raises :class:`ModelError` or :class:`BuildError`."""
+    switch_off_telemetry()
+    from speakage_engines.diffusion.pipeline import load
+
+    return load(spec, progress)

@@ -1,0 +1,241 @@
+"""Painting: the embedded model on both backends against diffusers' own pipeline, and tiny models in its shape."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
+
+from speakage_engines.api import CompiledModule, ModelError, PaintRequest, PictureSpec, Preview, Rgb, no_progress
+from speakage_engines.diffusion.pipeline import LatentDiffusion, load
+
+# diffusers hands tensors to numpy in a way that numpy 2 deprecates
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Loaded = Callable[[Literal["torch", "openvino"]], LatentDiffusion]
+MakeSpec = Callable[..., PictureSpec]
+CAR = PaintRequest(prompt="a car on a beach", seed=3, steps=4)
+
+
+def last(model: LatentDiffusion, request: PaintRequest) -> Rgb:
+    return [preview.rgb for preview in model.paint(request)][-1]
+
+
+def psnr(one: Rgb, other: Rgb) -> float:
+    """Peak signal to noise, dB."""
+    error = np.square(one.astype(np.float64) - other).mean()
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+class Counted:
+    """A compiled module that counts."""
+
+    def __init__(self, module: CompiledModule) -> None:
+        self.module = module
+        self.precision = module.precision
+        self.calls = 0
+
+    def __call__(self, *inputs: NDArray[Any]) -> NDArray[np.float32]:
+        self.calls += 1
+        return self.module(*inputs)
+
+
+def counted(model: LatentDiffusion) -> tuple[LatentDiffusion, Counted]:
+    denoiser = Counted(model._parts.denoiser)
+    return LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, denoiser=denoiser)), denoiser
+
+
+def test_torch_paints_what_diffusers_paints(embedded: Loaded) -> None:
+    model = embedded("torch")
+    pipeline = StableDiffusionPipeline.from_pretrained(model.info.choice.path, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    painted = pipeline(
+        CAR.prompt, num_inference_steps=CAR.steps, guidance_scale=model.info.guidance, width=128, height=128,
+        generator=torch.Generator().manual_seed(CAR.seed), output_type="np",
+    )  # fmt: skip
+    theirs = np.rint(painted.images[0] * 255)
+    assert np.abs(theirs - last(model, CAR)).mean() < 0.5
+
+
+def test_openvino_paints_what_torch_paints(embedded: Loaded) -> None:
+    assert psnr(last(embedded("openvino"), CAR), last(embedded("torch"), CAR)) > 40
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_a_bf16_engine_tells_neighbouring_timesteps_apart(embedded: Loaded, spec: MakeSpec, backend: str) -> None:
+    """Rounded to bf16 they would be one, and the prediction would not move from one to the other."""
+    model = (
+        embedded("openvino") if backend == "openvino" else load(spec(backend="torch", precision="bf16"), no_progress)
+    )
+    if model.info.precision != "bf16":
+        pytest.skip("this CPU does not compute in bf16")
+    states = np.concatenate([model._parts.text(""), model._parts.text(CAR.prompt)])
+    noise = np.random.default_rng(0).standard_normal((1, 8, 16, 16)).astype(np.float32)
+    moved = model._predict(noise, 834, states) - model._predict(noise, 830, states)
+    expected = embedded("torch")._predict(noise, 834, states) - embedded("torch")._predict(noise, 830, states)
+    assert (moved * expected).sum() / (expected * expected).sum() == pytest.approx(1, abs=0.3)
+
+
+def test_previews_come_one_a_step_and_grow_towards_the_picture(embedded: Loaded) -> None:
+    previews = list(embedded("openvino").paint(CAR))
+    assert [(preview.step, preview.steps) for preview in previews] == [(step, 4) for step in (1, 2, 3, 4)]
+    assert all(preview.rgb.shape == (128, 128, 3) and preview.rgb.dtype == np.uint8 for preview in previews)
+    likeness = [psnr(preview.rgb, previews[-1].rgb) for preview in previews[:-1]]
+    assert likeness == sorted(likeness)
+    for earlier, later in itertools.pairwise(previews):
+        assert later.denoise_ms > earlier.denoise_ms
+        assert later.decode_ms > earlier.decode_ms
+
+
+def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    first = last(model, CAR)
+    assert np.array_equal(first, last(model, CAR))
+    for change in ({"seed": 4}, {"prompt": "a cat at night"}, {"negative": "a beach"}):
+        assert psnr(first, last(model, dataclasses.replace(CAR, **change))) < 25
+
+
+def test_a_repeated_prompt_costs_no_text_encoding(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    last(model, dataclasses.replace(CAR, prompt="a red house"))
+    runs = model._parts.text.runs
+    last(model, dataclasses.replace(CAR, prompt="could you paint me a red house?", seed=9))
+    assert model._parts.text.runs == runs
+    last(model, dataclasses.replace(CAR, prompt="a blue house"))
+    assert model._parts.text.runs == runs + 1
+
+
+def test_unknown_words_are_told(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    assert model.unknown_words("Could you paint me a car?") == ("Could", "you", "paint", "me")
+    assert model.unknown_words("a car on a beach") == ()
+    assert model.unknown_words("") == ()
+
+
+def test_words_beyond_the_tokenizer_are_told(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    beyond = model.unknown_words("a car " * 9 + "and a house on a beach")
+    assert beyond == ("and", "a", "house", "on", "a", "beach")
+
+
+def test_stopping_early_runs_no_further_step(embedded: Loaded) -> None:
+    model, denoiser = counted(embedded("openvino"))
+    previews = model.paint(CAR)
+    assert denoiser.calls == 0
+    assert [next(previews).step, next(previews).step] == [1, 2]
+    assert denoiser.calls == 2
+    del previews
+    gc.collect()
+    assert denoiser.calls == 2
+    assert len(list(model.paint(CAR))) == 4
+
+
+def test_what_was_loaded_is_told(embedded: Loaded) -> None:
+    ours, reference = embedded("openvino").info, embedded("torch").info
+    assert (ours.width, ours.height, ours.steps, ours.guidance, ours.sampler) == (128, 128, 6, 2.5, "DDIMScheduler")
+    assert (ours.backend, reference.backend, reference.precision) == ("openvino", "torch", "fp32")
+    assert ours.precision in ("fp32", "bf16")
+    assert ours.engine_key != reference.engine_key
+    assert "speakage models get" in ours.choice.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"size": 120}, "picture.size is 120; this model takes multiples of 32"),
+     ({"model": "/nowhere"}, "picture.model: /nowhere does not exist")],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(spec: MakeSpec, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        load(spec(backend="torch", **changes), no_progress)
+
+
+def test_numbers_that_are_not_finite_are_an_error(embedded: Loaded) -> None:
+    def broken(*inputs: NDArray[Any]) -> NDArray[np.float32]:
+        return np.full_like(inputs[0], np.nan)
+
+    model = embedded("torch")
+    nan = Counted(model._parts.denoiser)
+    nan.module = broken  # type: ignore[assignment]
+    wrong = LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, denoiser=nan))
+    with pytest.raises(ModelError, match="not finite"):
+        list(wrong.paint(CAR))
+
+
+# --- tiny models in the shape of Stable Diffusion, without guidance -------------------------------------------------
+
+
+def paint(model: LatentDiffusion, steps: int = 3) -> list[Preview]:
+    return list(model.paint(PaintRequest(prompt="a red house", seed=1, steps=steps)))
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_folder_in_stable_diffusions_shape_paints(tiny: Path, spec: MakeSpec, backend: str) -> None:
+    model = load(spec(model=str(tiny), backend=backend), no_progress)
+    assert (model.info.width, model.info.steps, model.info.guidance) == (16, 2, 0.0)
+    previews = paint(model)
+    assert [preview.step for preview in previews] == [1, 2, 3]
+    assert all(preview.rgb.shape == (16, 16, 3) for preview in previews)
+    assert model.unknown_words("a purple house") == ("purple",)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_its_tiny_decoder_shows_the_previews_and_not_the_picture(
+    with_tiny_decoder: Path, spec: MakeSpec, backend: str
+) -> None:
+    tiny = load(spec(model=str(with_tiny_decoder), backend=backend), no_progress)
+    shutil.rmtree(with_tiny_decoder / "tiny_vae")
+    plain = load(spec(model=str(with_tiny_decoder), backend=backend), no_progress)
+    for step, (ours, theirs) in enumerate(zip(paint(tiny), paint(plain), strict=True), start=1):
+        assert np.array_equal(ours.rgb, theirs.rgb) == (step == 3)
+    assert tiny.info.engine_key != plain.info.engine_key
+
+
+def test_both_backends_paint_the_tiny_model_alike(tiny: Path, spec: MakeSpec) -> None:
+    pictures = [
+        paint(load(spec(model=str(tiny), backend=backend, precision="fp32"), no_progress))[-1].rgb
+        for backend in ("torch", "openvino")
+    ]
+    assert psnr(*pictures) > 40
+
+
+def test_a_folder_of_half_precision_files_paints(tiny: Path, spec: MakeSpec) -> None:
+    whole = paint(load(spec(model=str(tiny), backend="torch"), no_progress))
+    for file in tiny.glob("*/*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    halves = paint(load(spec(model=str(tiny), backend="torch"), no_progress))
+    assert np.array_equal(whole[-1].rgb, halves[-1].rgb)
+
+
+@pytest.mark.parametrize("sampler", ["PNDMScheduler", "HeunDiscreteScheduler", "LCMScheduler"])
+def test_schedulers_that_call_twice_still_end_at_the_last_step(tiny: Path, spec: MakeSpec, sampler: str) -> None:
+    config = {"_class_name": sampler, "skip_prk_steps": True}
+    (tiny / "scheduler/scheduler_config.json").write_text(json.dumps(config))
+    model, denoiser = counted(load(spec(model=str(tiny), backend="torch"), no_progress))
+    assert [preview.step for preview in paint(model, 5)] == [1, 2, 3, 4, 5]
+    assert denoiser.calls == {"PNDMScheduler": 6, "HeunDiscreteScheduler": 9, "LCMScheduler": 5}[sampler]
+
+
+def test_the_key_names_what_shapes_a_picture(tiny: Path, spec: MakeSpec) -> None:
+    def key(**changes: Any) -> str:
+        return load(spec(**{"model": str(tiny), "backend": "torch", **changes}), no_progress).info.engine_key
+
+    keys = [key(), key(size=32), key(guidance=3.0), key(guidance=4.0), key(precision="bf16"), key(backend="openvino")]
+    config = tiny / "scheduler/scheduler_config.json"
+    config.write_text(config.read_text().replace("trailing", "leading"))
+    keys.append(key())
+    tokenizer = tiny / "tokenizer/tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + "\n")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[-1]
