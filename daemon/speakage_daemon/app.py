@@ -1,0 +1,269 @@
+"""The composition root: builds every part in dependency order and runs them in one TaskGroup. Read this first.
+
+Order: gallery, hub, server (the port is held before anything slow begins), models (with warm-up), ear, transcriber,
+painter. The daemon is ready when all of them turn. Everything ends by cancellation, the last part first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from speakage_daemon.config import Config, HearingSettings
+from speakage_daemon.errors import ConfigError, GalleryError
+from speakage_daemon.events import (
+    DaemonEvent,
+    Engines,
+    ListeningChanged,
+    MicrophoneLost,
+    MicrophoneRestored,
+    MicrophoneSilent,
+    Picture,
+)
+from speakage_daemon.front_desk import FrontDesk
+from speakage_daemon.gallery import Gallery, PictureRecord
+from speakage_daemon.hearing.ear import Ear
+from speakage_daemon.hearing.floor import Floor
+from speakage_daemon.hearing.source import Source
+from speakage_daemon.hearing.wake import WakeGate
+from speakage_daemon.painting.painter import Painter
+from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.serving.hub import Hub
+from speakage_daemon.serving.server import Server
+from speakage_daemon.understanding.conversation import Conversation
+from speakage_daemon.understanding.director import Canvas, Director
+from speakage_daemon.understanding.transcriber import Transcriber
+from speakage_engines import api
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Ready = Callable[[str], Awaitable[None]]
+"""Awaited with the daemon's address when all is warm, before the first sound is heard."""
+
+
+async def run(config: Config, ready: Ready, progress: api.Progress = api.no_progress) -> None:
+    """Be the daemon until cancelled; raises :class:`SpeakageError` or :class:`EngineError` with the remedy."""
+    gallery = Gallery.open(config.gallery)
+    hub = Hub(clock_us=lambda: time.time_ns() // 1_000, client_queue=config.server.client_queue)
+    desk = FrontDesk()
+    starting = ["the models are loading"]
+    server = Server(config.server, hub, gallery, desk, lambda: starting[0] if starting else None)
+    priority = EarsFirst()
+    supervisor = Supervisor(hub)
+    try:
+        # a recording that is missing must be told before models are waited for
+        source = open_source(config.hearing, supervisor.note)
+        async with _worker("speech") as ears, _worker("painting") as hands, asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(), name="server")
+            speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
+            picture = await _on(hands, lambda: api.load_picture(picture_spec(config), progress))
+            hub.set_engines(engines(speech, picture))
+            if config.picture.negative and picture.info.guidance <= 1:
+                hub.set_badge("negative", "picture.negative has no effect: this model paints without guidance.")
+
+            floor = Floor(source)
+            ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, hub.publish)
+            supervisor.watch(floor, ear)
+            painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
+            canvas = Canvas(steps=picture.info.steps, negative=config.picture.negative)
+            conversation = Conversation(Director(canvas), painter, lambda: next(ear.numbers), config.picture.fixed_seed)
+            transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish)
+            desk.open(ear, floor, conversation)
+
+            async def caught_up() -> None:
+                await ear.utterances.join()
+                await painter.idle()
+
+            tasks.create_task(painter.run(), name="painter")
+            tasks.create_task(transcriber.run(ear.utterances, conversation), name="transcriber")
+            starting.clear()
+            await ready(server.url)
+            tasks.create_task(ear.run(time.monotonic, caught_up), name="ear")
+            tasks.create_task(floor.run(), name="floor")
+    finally:
+        server.close()
+        gallery.close()
+
+
+async def listen(config: Config, publish: Callable[[DaemonEvent], None]) -> None:
+    """Only hear and transcribe, until the source ends; nothing is painted and nothing is served."""
+    source = open_source(config.hearing, publish)
+    over = asyncio.Event()
+
+    def note(event: DaemonEvent) -> None:
+        publish(event)
+        if isinstance(event, ListeningChanged) and event.source == "none":
+            over.set()
+
+    async with _worker("speech") as ears:
+        speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
+        floor = Floor(source)
+        ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, note)
+        transcriber = Transcriber(config.speech, speech, ears, EarsFirst(), publish)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(transcriber.run(ear.utterances, _Nobody()), name="transcriber"),
+                tasks.create_task(ear.run(time.monotonic, ear.utterances.join), name="ear"),
+                tasks.create_task(floor.run(), name="floor"),
+            ]
+            await over.wait()
+            await ear.utterances.join()
+            for task in running:
+                task.cancel()
+
+
+def open_source(settings: HearingSettings, publish: Callable[[DaemonEvent], None]) -> Source | None:
+    """The source a setting means; raises :class:`SpeakageError`."""
+    kind, _, rest = settings.source.partition(":")
+    match kind:
+        case "none":
+            return None
+        case "microphone":
+            from speakage_daemon.hearing.microphone import Microphone
+
+            return Microphone(settings.device, publish)
+        case "stdin":
+            from speakage_daemon.hearing.recording import StdinSource
+
+            return StdinSource()
+        case "file" if rest:
+            from speakage_daemon.hearing.recording import FileSource
+
+            return FileSource(Path(rest).expanduser(), settings.file_pace)
+        case _:
+            raise ConfigError(
+                f"hearing.source is {settings.source!r}; it should be microphone, none, stdin or file:PATH"
+            )
+
+
+def speech_spec(config: Config) -> api.SpeechSpec:
+    """What the engines are told of the speech model."""
+    speech = config.speech
+    return api.SpeechSpec(
+        model=speech.model,
+        device=speech.device,
+        compute_type=speech.compute_type,
+        language=speech.language,
+        translate=speech.translate,
+        threads=speech.threads,
+        models_folder=config.models.folder,
+    )
+
+
+def picture_spec(config: Config) -> api.PictureSpec:
+    """What the engines are told of the picture model."""
+    picture = config.picture
+    return api.PictureSpec(
+        model=picture.model,
+        backend=picture.backend,
+        precision=picture.precision,
+        steps=picture.steps,
+        guidance=picture.guidance,
+        size=picture.size,
+        threads=picture.threads,
+        models_folder=config.models.folder,
+        engines_folder=config.models.engines,
+    )
+
+
+def engines(speech: api.SpeechModel, picture: api.PictureModel) -> Engines:
+    """What people are told of both."""
+    info = picture.info
+    return Engines(
+        speech_model=speech.choice.name,
+        speech_reason=speech.choice.reason,
+        picture_model=info.choice.name,
+        picture_reason=info.choice.reason,
+        backend=info.backend,
+        backend_reason=info.backend_reason,
+        precision=info.precision,
+        steps=info.steps,
+        width=info.width,
+        height=info.height,
+    )
+
+
+class Keeper:
+    """Stores pictures; while the disk is full it says so, and pictures are shown all the same."""
+
+    def __init__(self, gallery: Gallery, hub: Hub) -> None:
+        self._gallery = gallery
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+
+    def store(self, rgb: api.Rgb, record: PictureRecord) -> Picture | None:
+        """Runs in a thread; the badge is set on the event loop."""
+        try:
+            picture = self._gallery.save(rgb, record)
+        except GalleryError as error:
+            log.warning("%s", error)
+            self._loop.call_soon_threadsafe(self._hub.set_badge, "gallery", f"Pictures are not being kept: {error}")
+            return None
+        self._loop.call_soon_threadsafe(self._hub.clear_badge, "gallery")
+        return picture
+
+
+class Supervisor:
+    """Makes standing facts of what the microphone reports, for whoever connects later."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._watched: tuple[Floor, Ear] | None = None
+
+    def watch(self, floor: Floor, ear: Ear) -> None:
+        """Where the microphone is heard."""
+        self._watched = floor, ear
+
+    def note(self, event: DaemonEvent) -> None:
+        """Publish, and remember."""
+        self._hub.publish(event)
+        match event:
+            case MicrophoneLost(reason=reason):
+                self._hub.set_badge("microphone", reason)
+                self._lose(True)
+            case MicrophoneRestored():
+                self._hub.clear_badge("microphone")
+                self._lose(False)
+            case MicrophoneSilent(silent=True):
+                self._hub.set_badge("mute", "The microphone sends only silence: it may be muted.")
+            case MicrophoneSilent():
+                self._hub.clear_badge("mute")
+            case _:
+                pass
+
+    def _lose(self, lost: bool) -> None:
+        if self._watched:
+            floor, ear = self._watched
+            floor.main_lost = lost
+            ear.announce()
+
+
+class _Nobody:
+    """Words are only written down."""
+
+    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        """Nothing to do."""
+
+    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        """Nothing to do."""
+
+
+@asynccontextmanager
+async def _worker(name: str) -> AsyncIterator[Executor]:
+    """A thread of its own for one blocking engine; work that has not begun when it closes is dropped."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _on(executor: Executor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, work)

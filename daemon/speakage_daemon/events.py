@@ -1,0 +1,382 @@
+"""Every event a daemon sends, and every message a client sends: the one definition of both.
+
+The same frozen dataclasses travel between the parts and over the wire (:mod:`speakage_daemon.serving.wire`
+makes JSON of them). Names follow OpenAI's realtime and image APIs where one exists. Times are in milliseconds
+(``_ms``), positions in audio are in samples at 16 kHz, levels in dB relative to full scale (``_dbfs``).
+
+This module does *not* decide who receives what: that is the hub's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeAlias
+
+from annotated_types import Interval, Len
+
+Mode: TypeAlias = Literal["open", "push"]
+"""How the daemon is woken: ``open`` hears everything, ``push`` hears while a button is held."""
+
+EndReason: TypeAlias = Literal["silence", "max_length", "released", "lost"]
+"""Why an utterance ended: quiet, too long, the button let go, or the source went away."""
+
+ErrorCode: TypeAlias = Literal["bad_message", "bad_audio", "too_large", "floor_taken", "internal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Milliseconds by stage. ``None`` means that the stage did not run for this picture."""
+
+    transcribe_ms: float | None = None
+    """From the decision to finish the text until the text was final."""
+    queue_ms: float | None = None
+    """From the request until the painter took it up."""
+    encode_prompt_ms: float | None = None
+    """Text encoder; about zero when the prompt cache knew the text."""
+    denoise_ms: float | None = None
+    """All denoising steps so far."""
+    decode_ms: float | None = None
+    """All decodings so far: previews and final."""
+    total_ms: float | None = None
+    """From the request until this image was ready."""
+    since_last_voiced_ms: float | None = None
+    """From the last voiced sample of the utterance until this image was ready; ``None`` for typed prompts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A finished picture as the gallery keeps it."""
+
+    id: int
+    """Grows with every picture, across restarts."""
+    prompt: str
+    """The text that was painted, exactly."""
+    transcript: str
+    """The words as they were heard or typed."""
+    unknown_words: tuple[str, ...] = ()
+    seed: int
+    steps: int
+    width: int
+    height: int
+    model: str
+    backend: str
+    sha256: str
+    """SHA-256 of the RGB bytes, row by row: equal to the final preview's when nothing was repainted."""
+    created: str
+    """UTC, ISO 8601."""
+    url: str
+    """Path of the PNG on this daemon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Whether words are being heard now, and from where."""
+
+    listening: bool
+    mode: Mode
+    source: str
+    """``microphone: NAME``, ``file: NAME``, ``stdin``, ``client: NAME`` or ``none``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """Which models run, on what, and why those."""
+
+    speech_model: str
+    speech_reason: str
+    picture_model: str
+    picture_reason: str
+    backend: str
+    backend_reason: str
+    precision: str
+    """As read back from the compiled model, not as asked for."""
+    steps: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event carries."""
+
+    event_id: int = 0
+    """Set by the hub; grows without end, across restarts too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCreated(Event):
+    """The first event on every connection: all that a display needs to draw itself."""
+
+    type: Literal["session.created"] = "session.created"
+    version: str
+    engines: Engines
+    listening: Listening
+    badges: tuple[str, ...] = ()
+    """Standing troubles a person should see, as whole sentences; empty when all is well."""
+    pictures: tuple[Picture, ...] = ()
+    """Newest first: the finals since the picture the client named (``?after=ID``), else the latest few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningChanged(Event):
+    """Listening began or stopped, or the source changed."""
+
+    type: Literal["listening.changed"] = "listening.changed"
+    listening: bool
+    mode: Mode
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioLevel(Event):
+    """How loud it is, ten times a second; the newest replaces the older."""
+
+    type: Literal["input_audio_buffer.level"] = "input_audio_buffer.level"
+    rms_dbfs: float
+    peak_dbfs: float
+    speech: float
+    """Probability of speech, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Event):
+    """Somebody began to speak."""
+
+    type: Literal["input_audio_buffer.speech_started"] = "input_audio_buffer.speech_started"
+    utterance: int
+    sample: int
+    """First sample of the utterance on the recording's own clock, pre-roll included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped(Event):
+    """The utterance is closed."""
+
+    type: Literal["input_audio_buffer.speech_stopped"] = "input_audio_buffer.speech_stopped"
+    utterance: int
+    sample: int
+    last_voiced_sample: int
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionUpdated(Event):
+    """The words so far, whole: the newest replaces the older."""
+
+    type: Literal["transcription.updated"] = "transcription.updated"
+    utterance: int
+    committed: str
+    """Words that two consecutive hypotheses agreed on."""
+    pending: str
+    """Words that may still change."""
+    since_last_voiced_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionCompleted(Event):
+    """The final words of an utterance; empty when nothing intelligible was said."""
+
+    type: Literal["transcription.completed"] = "transcription.completed"
+    utterance: int
+    text: str
+    reason: str | None = None
+    """Why the text is empty, when it is: ``no_speech``, ``low_confidence``, ``repetition`` or ``failed``."""
+    transcribe_ms: float
+    since_last_voiced_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEvent(Event):
+    """What every event about a picture in the making carries."""
+
+    utterance: int
+    revision: int
+    """Counts the requests of one utterance, from 1."""
+    prompt: str
+    seed: int
+    steps: int
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageStarted(ImageEvent):
+    """The painter took up a request."""
+
+    type: Literal["image_generation.started"] = "image_generation.started"
+    transcript: str
+    unknown_words: tuple[str, ...] = ()
+    """Words of the prompt that the picture model does not know: shown struck through."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialImage(ImageEvent):
+    """A preview. Travels as the metadata of a binary frame, never as text."""
+
+    type: Literal["image_generation.partial_image"] = "image_generation.partial_image"
+    step: int
+    """1 to ``steps``. The preview of the last step is the whole picture, sent without loss."""
+    width: int
+    height: int
+    image_type: Literal["image/jpeg", "image/png"]
+    sha256: str | None = None
+    """SHA-256 of the decoded RGB bytes for a lossless image, else ``None``."""
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCompleted(ImageEvent):
+    """A final picture, stored before it is announced. Travels as the metadata of a binary frame."""
+
+    type: Literal["image_generation.completed"] = "image_generation.completed"
+    picture: Picture | None
+    """As stored; ``None`` while the gallery is paused (disk full), and then only this frame holds the picture."""
+    transcript: str
+    unknown_words: tuple[str, ...] = ()
+    width: int
+    height: int
+    image_type: Literal["image/jpeg", "image/png"]
+    sha256: str
+    promoted: bool
+    """True when the picture painted at the pause became the final one without repainting."""
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSuperseded(ImageEvent):
+    """A newer request won; this one stopped after ``step`` steps."""
+
+    type: Literal["image_generation.superseded"] = "image_generation.superseded"
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailed(ImageEvent):
+    """This picture could not be painted; the daemon goes on."""
+
+    type: Literal["image_generation.failed"] = "image_generation.failed"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicrophoneLost(Event):
+    """No audio arrives; the daemon keeps trying."""
+
+    type: Literal["microphone.lost"] = "microphone.lost"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicrophoneRestored(Event):
+    """Audio arrives again."""
+
+    type: Literal["microphone.restored"] = "microphone.restored"
+    source: str
+    gap_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicrophoneSilent(Event):
+    """Audio arrives, but only zeros: most likely a mute button."""
+
+    type: Literal["microphone.silent"] = "microphone.silent"
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Event):
+    """What a person should know about the machine: engines and standing troubles."""
+
+    type: Literal["status"] = "status"
+    engines: Engines
+    badges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Event):
+    """The daemon is going away on purpose."""
+
+    type: Literal["session.stopped"] = "session.stopped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error(Event):
+    """What was wrong with a client's message; the connection stays where the protocol allows it."""
+
+    type: Literal["error"] = "error"
+    code: ErrorCode
+    message: str
+    field: str | None = None
+    """Name of the field at fault, dotted."""
+
+
+DaemonEvent: TypeAlias = (
+    SessionCreated
+    | ListeningChanged
+    | AudioLevel
+    | SpeechStarted
+    | SpeechStopped
+    | TranscriptionUpdated
+    | TranscriptionCompleted
+    | ImageStarted
+    | PartialImage
+    | ImageCompleted
+    | ImageSuperseded
+    | ImageFailed
+    | MicrophoneLost
+    | MicrophoneRestored
+    | MicrophoneSilent
+    | Status
+    | Stopped
+    | Error
+)
+"""The closed union of all that a daemon sends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """Announces the audio a client will send as binary frames: mono PCM, little endian."""
+
+    type: Literal["session.update"] = "session.update"
+    audio_rate: Annotated[int, Interval(ge=8_000, le=192_000)]
+    """Hz, 8000 to 192000; resampled to 16 kHz by the daemon."""
+    audio_format: Literal["pcm_s16le", "pcm_f32le"] = "pcm_s16le"
+    name: Annotated[str, Len(1, 60)] = "client"
+    """Shown as the source while this client speaks; at most 60 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenStart:
+    """Begin to listen: un-mute in ``open`` mode, press the button in ``push`` mode."""
+
+    type: Literal["listen.start"] = "listen.start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenStop:
+    """Stop. What was said so far is finished and painted.
+
+    A client whose audio has the floor gives it up, and the daemon's own source is heard again; any other client mutes
+    the daemon. In ``push`` mode it lets the button go in either case.
+    """
+
+    type: Literal["listen.stop"] = "listen.stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptCreate:
+    """Paint a typed prompt."""
+
+    type: Literal["prompt.create"] = "prompt.create"
+    prompt: Annotated[str, Len(1, 2_000)]
+    """1 to 2000 characters."""
+    seed: Annotated[int, Interval(ge=0, lt=2**32)] | None = None
+    """0 to 2**32 - 1; drawn at random when absent."""
+    steps: Annotated[int, Interval(ge=1, le=100)] | None = None
+    """1 to 100; the configured number when absent."""
+
+
+ClientMessage: TypeAlias = SessionUpdate | ListenStart | ListenStop | PromptCreate
+"""The closed union of the text frames a client may send; binary frames are its audio."""

@@ -1,0 +1,1 @@
+"""From decisions to pictures: the painter, and who yields to whom."""

@@ -1,0 +1,279 @@
+"""The painter: one picture at a time, the newest request wins, cancelled between steps.
+
+One slot for the next request: a newer one takes the place of an older one that has not begun. Every step publishes
+a preview. A picture painted at a pause waits to be promoted; promoted pictures go through a queue that is never full,
+are stored first and announced then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
+
+from speakage_daemon.events import (
+    DaemonEvent,
+    ImageCompleted,
+    ImageFailed,
+    ImageStarted,
+    ImageSuperseded,
+    PartialImage,
+    Picture,
+    Timings,
+)
+from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting.preview import Shown, next_shown
+from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.director import Paint, Promote
+from speakage_engines.api import EngineError, PaintRequest, PictureModel, Preview, Rgb
+
+log = logging.getLogger(__name__)
+
+
+class Publish(Protocol):
+    """Where events go."""
+
+    def __call__(self, event: DaemonEvent, image: bytes | None = None) -> None:
+        """Never waits."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A request on its way."""
+
+    paint: Paint
+    requested: float
+    """Monotonic, s."""
+    transcribe_ms: float | None
+    last_voiced_time: float | None
+    """Monotonic, s; ``None`` for typed prompts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A painted picture, promoted or not."""
+
+    job: Job
+    rgb: Rgb
+    png: bytes
+    sha256: str
+    unknown_words: tuple[str, ...]
+    timings: Timings
+
+
+class Painter:
+    """Runs the picture model on its own single-worker executor."""
+
+    def __init__(
+        self,
+        model: PictureModel,
+        executor: Executor,
+        priority: EarsFirst,
+        publish: Publish,
+        store: Callable[[Rgb, PictureRecord], Picture | None],
+    ) -> None:
+        self._model = model
+        self._executor = executor
+        self._priority = priority
+        self._publish = publish
+        self._store = store
+        self._slot: Job | None = None
+        self._wake = asyncio.Event()
+        self._current: Job | None = None
+        self._unpromoted: Finished | None = None
+        self._promoted_revision: tuple[int, int] | None = None
+        self._finals: asyncio.Queue[tuple[Finished, bool]] = asyncio.Queue()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def submit(self, job: Job) -> None:
+        """The newest request wins."""
+        if self._slot is not None:
+            self._supersede(self._slot, 0)
+        self._slot = job
+        self._unpromoted = None
+        self._idle.clear()
+        self._wake.set()
+
+    def promote(self, decision: Promote) -> None:
+        """Make a revision's picture the final one: at once if it is painted, else as soon as it is."""
+        if self._unpromoted and _names(decision, self._unpromoted.job.paint):
+            self._finish(self._unpromoted, promoted=True)
+            self._unpromoted = None
+        else:
+            self._promoted_revision = (decision.utterance, decision.revision)
+
+    async def idle(self) -> None:
+        """Until nothing is waiting, being painted, or being stored."""
+        await self._idle.wait()
+        await self._finals.join()
+
+    async def run(self) -> None:
+        """Paint until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._paint_requests(), name="painter")
+            tasks.create_task(self._announce_finals(), name="finals")
+
+    async def _paint_requests(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while (job := self._slot) is not None:
+                self._slot, self._current = None, job
+                try:
+                    await self._paint(job)
+                except EngineError as error:
+                    self._fail(job, str(error))
+                except Exception as error:
+                    log.exception("painting failed")
+                    self._fail(job, f"{type(error).__name__}: {error}")
+                self._current = None
+            self._idle.set()
+
+    async def _paint(self, job: Job) -> None:
+        began = time.monotonic()
+        paint = job.paint
+        unknown = self._model.unknown_words(paint.prompt)
+        self._publish(
+            ImageStarted(
+                **self._common(paint),
+                transcript=paint.transcript,
+                unknown_words=unknown,
+                width=self._model.info.width,
+                height=self._model.info.height,
+            )
+        )
+        request = PaintRequest(prompt=paint.prompt, negative=paint.negative, seed=paint.seed, steps=paint.steps)
+        previews = self._model.paint(request)
+        step = 0
+        while step < paint.steps:
+            await self._priority.quiet()
+            if self._slot is not None:
+                self._supersede(job, step)
+                return
+            shown = await asyncio.get_running_loop().run_in_executor(self._executor, next_shown, previews)
+            step = shown.preview.step
+            self._show(job, shown, began)
+            if step == paint.steps:
+                self._painted(job, shown, unknown, began)
+
+    def _show(self, job: Job, shown: Shown, began: float) -> None:
+        height, width = shown.preview.rgb.shape[:2]
+        event = PartialImage(
+            **self._common(job.paint),
+            step=shown.preview.step,
+            width=width,
+            height=height,
+            image_type="image/png" if shown.sha256 else "image/jpeg",
+            sha256=shown.sha256,
+            timings=_timings(job, shown.preview, began),
+        )
+        self._publish(event, shown.encoded)
+
+    def _painted(self, job: Job, shown: Shown, unknown: tuple[str, ...], began: float) -> None:
+        if shown.sha256 is None:
+            raise AssertionError("the last preview is always lossless")
+        finished = Finished(
+            job=job,
+            rgb=shown.preview.rgb,
+            png=shown.encoded,
+            sha256=shown.sha256,
+            unknown_words=unknown,
+            timings=_timings(job, shown.preview, began),
+        )
+        promoted = self._promoted_revision == (job.paint.utterance, job.paint.revision)
+        if job.paint.final or promoted:
+            self._finish(finished, promoted=promoted)
+        else:
+            self._unpromoted = finished
+
+    def _finish(self, finished: Finished, *, promoted: bool) -> None:
+        self._promoted_revision = None
+        self._finals.put_nowait((finished, promoted))
+
+    async def _announce_finals(self) -> None:
+        while True:
+            finished, promoted = await self._finals.get()
+            picture = await asyncio.to_thread(self._keep, finished)
+            paint = finished.job.paint
+            height, width = finished.rgb.shape[:2]
+            event = ImageCompleted(
+                **self._common(paint),
+                picture=picture,
+                transcript=paint.transcript,
+                unknown_words=finished.unknown_words,
+                width=width,
+                height=height,
+                image_type="image/png",
+                sha256=finished.sha256,
+                promoted=promoted,
+                timings=finished.timings,
+            )
+            self._publish(event, finished.png)
+            self._finals.task_done()
+
+    def _keep(self, finished: Finished) -> Picture | None:
+        paint, info = finished.job.paint, self._model.info
+        record = PictureRecord(
+            prompt=paint.prompt,
+            negative=paint.negative,
+            transcript=paint.transcript,
+            unknown_words=finished.unknown_words,
+            seed=paint.seed,
+            steps=paint.steps,
+            guidance=info.guidance,
+            sampler=info.sampler,
+            model=info.choice.name,
+            backend=info.backend,
+            engine_key=info.engine_key,
+            timings=finished.timings,
+        )
+        return self._store(finished.rgb, record)
+
+    def _supersede(self, job: Job, step: int) -> None:
+        self._publish(ImageSuperseded(**self._common(job.paint), step=step))
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._publish(ImageFailed(**self._common(job.paint), reason=reason))
+
+    def _common(self, paint: Paint) -> _Common:
+        return _Common(
+            utterance=paint.utterance,
+            revision=paint.revision,
+            prompt=paint.prompt,
+            seed=paint.seed,
+            steps=paint.steps,
+            backend=self._model.info.backend,
+        )
+
+
+class _Common(TypedDict):
+    """What all image events of one request share."""
+
+    utterance: int
+    revision: int
+    prompt: str
+    seed: int
+    steps: int
+    backend: str
+
+
+def _names(decision: Promote, paint: Paint) -> bool:
+    return (decision.utterance, decision.revision) == (paint.utterance, paint.revision)
+
+
+def _timings(job: Job, preview: Preview, began: float) -> Timings:
+    now = time.monotonic()
+    return Timings(
+        transcribe_ms=job.transcribe_ms,
+        queue_ms=(began - job.requested) * 1e3,
+        encode_prompt_ms=preview.encode_prompt_ms,
+        denoise_ms=preview.denoise_ms,
+        decode_ms=preview.decode_ms,
+        total_ms=(now - job.requested) * 1e3,
+        since_last_voiced_ms=None if job.last_voiced_time is None else (now - job.last_voiced_time) * 1e3,
+    )

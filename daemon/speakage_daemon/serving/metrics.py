@@ -1,0 +1,44 @@
+"""``GET /metrics``: the hub's counts in Prometheus' text form. It keeps no counts of its own: it reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from speakage_daemon.serving.hub import Hub
+
+
+class HubCollector(Collector):
+    """Reads one hub at every scrape."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("speakage_clients", "Clients connected to the stream.", value=self._hub.clients)
+        yield CounterMetricFamily(
+            "speakage_dropped_previews",
+            "Previews that a client never got because a newer one replaced them.",
+            value=self._hub.dropped_previews,
+        )
+        yield CounterMetricFamily(
+            "speakage_dropped_clients",
+            "Clients whose connection was dropped because they took too little.",
+            value=self._hub.dropped_clients,
+        )
+        events = CounterMetricFamily("speakage_events", "Events published, by type.", labels=["type"])
+        for kind, count in sorted(self._hub.published.items()):
+            events.add_metric([kind], count)
+        yield events
+
+
+def registry(hub: Hub) -> CollectorRegistry:
+    """A registry with this hub alone: nothing is shared through the library's global one."""
+    metrics = CollectorRegistry(auto_describe=False)
+    metrics.register(HubCollector(hub))
+    return metrics

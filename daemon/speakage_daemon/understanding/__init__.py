@@ -1,0 +1,1 @@
+"""From utterances to what should be painted: transcriber, stabiliser, prompt and director."""

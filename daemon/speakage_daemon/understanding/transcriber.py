@@ -1,0 +1,147 @@
+"""The transcriber: follows each utterance with the speech model while it is spoken, and finishes its text.
+
+One utterance at a time, one transcription at a time, always of the newest sound: a slow model transcribes less
+often and never falls behind. It says nothing of pictures: what it finds out goes to the :class:`Listener`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Final, Protocol
+
+from speakage_daemon.config import SpeechSettings
+from speakage_daemon.events import DaemonEvent, TranscriptionCompleted, TranscriptionUpdated
+from speakage_daemon.hearing.utterance import Phase, Utterance
+from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.stabiliser import Stabiliser, Words
+from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel, Transcript
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Whoever acts on finished words."""
+
+    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        """The words are finished on trial."""
+
+    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        """The words are finished."""
+
+
+class Transcriber:
+    """Runs the speech model on its own single-worker executor."""
+
+    def __init__(
+        self,
+        settings: SpeechSettings,
+        model: SpeechModel,
+        executor: Executor,
+        priority: EarsFirst,
+        publish: Callable[[DaemonEvent], None],
+    ) -> None:
+        self._settings = settings
+        self._tick = settings.tick_ms * SAMPLE_RATE // 1_000
+        self._model = model
+        self._executor = executor
+        self._priority = priority
+        self._publish = publish
+
+    async def run(self, utterances: asyncio.Queue[Utterance], listener: Listener) -> None:
+        """Follow utterances, in order, until cancelled."""
+        while True:
+            utterance = await utterances.get()
+            try:
+                await self._follow(utterance, listener)
+            except EngineError:
+                log.exception("utterance %d could not be transcribed", utterance.number)
+                self._complete(utterance, _Settled(_FAILED, utterance.resumptions, 0.0), listener)
+            utterances.task_done()
+
+    async def _follow(self, utterance: Utterance, listener: Listener) -> None:
+        words = Stabiliser()
+        settled: _Settled | None = None
+        heard = 0
+        while True:
+            turns = utterance.turns
+            if utterance.phase is Phase.SPEAKING:
+                await utterance.wait(turns, heard + self._tick)
+                if utterance.turns != turns:
+                    continue
+                heard = utterance.length
+                transcript = await self._transcribe(utterance)
+                self._update(utterance, words.update(transcript.text), None)
+                continue
+            if settled is None or settled.resumptions != utterance.resumptions:
+                settled = await self._settle(utterance)
+                self._update(utterance, words.settle(settled.transcript.text), utterance.last_voiced_time)
+                if utterance.turns == turns and utterance.phase is Phase.PAUSED:
+                    text = settled.transcript.text
+                    listener.at_pause(utterance.number, text, settled.ms, utterance.last_voiced_time)
+            if utterance.phase is Phase.ENDED:
+                if settled.resumptions == utterance.resumptions:
+                    self._complete(utterance, settled, listener)
+                    return
+            else:
+                await utterance.wait(turns)
+
+    async def _settle(self, utterance: Utterance) -> _Settled:
+        began = time.monotonic()
+        resumptions = utterance.resumptions
+        transcript = await self._transcribe(utterance)
+        return _Settled(transcript, resumptions, (time.monotonic() - began) * 1e3)
+
+    def _complete(self, utterance: Utterance, settled: _Settled, listener: Listener) -> None:
+        transcript = settled.transcript
+        self._publish(
+            TranscriptionCompleted(
+                utterance=utterance.number,
+                text=transcript.text,
+                reason="failed" if transcript is _FAILED else transcript.rejection,
+                transcribe_ms=settled.ms,
+                since_last_voiced_ms=_since(utterance.last_voiced_time),
+            )
+        )
+        listener.at_end(utterance.number, transcript.text, settled.ms, utterance.last_voiced_time)
+
+    async def _transcribe(self, utterance: Utterance) -> Transcript:
+        loop = asyncio.get_running_loop()
+        audio = utterance.audio()
+        with self._priority.working():
+            return await loop.run_in_executor(
+                self._executor, lambda: self._model.transcribe(audio, hotwords=self._settings.hotwords)
+            )
+
+    def _update(self, utterance: Utterance, words: Words, last_voiced_time: float | None) -> None:
+        since = None if last_voiced_time is None else _since(last_voiced_time)
+        self._publish(
+            TranscriptionUpdated(
+                utterance=utterance.number,
+                committed=words.committed,
+                pending=words.pending,
+                since_last_voiced_ms=since,
+            )
+        )
+
+
+class _Settled:
+    """A finished text, and which pause it belongs to."""
+
+    def __init__(self, transcript: Transcript, resumptions: int, ms: float) -> None:
+        self.transcript = transcript
+        self.resumptions = resumptions
+        self.ms = ms
+
+
+_FAILED: Final = Transcript(
+    text="", average_log_probability=0.0, no_speech_probability=0.0, encoder_frames=0, milliseconds=0.0
+)
+"""Stands for a transcription that the engine could not do."""
+
+
+def _since(moment: float) -> float:
+    return (time.monotonic() - moment) * 1e3

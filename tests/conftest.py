@@ -1,0 +1,49 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# as the command does, and before any test imports torch: its threads spin while they wait, and slow each other down
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from speakage_engines.telemetry import switch_off_telemetry
+from stand import serving
+
+switch_off_telemetry()
+
+__all__ = ["engines_folder", "serving"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a GPU its tests are not there at all."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    without = [item for item in items if item.get_closest_marker("gpu")]
+    if without:
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
+
+
+@pytest.fixture(autouse=True)
+def children_end_unnoticed() -> Iterator[None]:
+    """torch's loader of batches leaves a handler of SIGCHLD behind, for good.
+
+    Together with pytest's faulthandler, which has handlers run on a stack of its own, the end of some later test's
+    child then killed the whole run now and then: the kernel could not put the handler's frame there.
+    """
+    yield
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def engines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests of a run keep their exports: they take seconds, and are made once."""
+    return tmp_path_factory.mktemp("engines")

@@ -1,0 +1,193 @@
+"""The newest request wins, between steps; finals are never lost."""
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from fakes import Record, StepByStep
+from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
+from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting.painter import Job, Painter
+from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.director import Paint, Promote
+
+
+def job(prompt: str, utterance: int = 1, revision: int = 1, *, final: bool = True) -> Job:
+    paint = Paint(
+        utterance=utterance,
+        revision=revision,
+        transcript=f"paint {prompt}",
+        prompt=prompt,
+        negative="",
+        seed=40 + utterance,
+        steps=4,
+        final=final,
+    )
+    return Job(paint=paint, requested=time.monotonic(), transcribe_ms=5.0, last_voiced_time=time.monotonic())
+
+
+class Scene:
+    """A painter with a slow model and a gallery that keeps everything in a list."""
+
+    def __init__(self, *, permits: int = 10_000) -> None:
+        self.model = StepByStep(permits=threading.Semaphore(permits))
+        self.events = Record()
+        self.images: dict[int, bytes] = {}
+        self.kept: list[PictureRecord] = []
+        self.changed = asyncio.Event()
+        self.priority = EarsFirst()
+
+    def publish(self, event, image: bytes | None = None) -> None:
+        self.events.append(event)
+        if image is not None:
+            self.images[len(self.events) - 1] = image
+        self.changed.set()
+
+    def store(self, rgb: np.ndarray, record: PictureRecord) -> Picture | None:
+        self.kept.append(record)
+        return None
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not met():
+                self.changed.clear()
+                await self.changed.wait()
+
+    def all(self, kind: type) -> list:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def play(self, script: Callable[["Scene", Painter], Awaitable[None]]) -> None:
+        async def go() -> None:
+            with ThreadPoolExecutor(1) as executor:
+                painter = Painter(self.model, executor, self.priority, self.publish, self.store)
+                async with asyncio.TaskGroup() as tasks:
+                    running = tasks.create_task(painter.run())
+                    await script(self, painter)
+                    running.cancel()
+                self.model.permits.release(100)
+
+        asyncio.run(go())
+
+
+def test_a_picture_refines_through_its_steps_and_the_last_preview_is_the_final() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car zzz"))
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+        await painter.idle()
+
+    scene.play(script)
+    started = scene.all(ImageStarted)[0]
+    assert started.unknown_words == ("zzz",)
+    previews = scene.all(PartialImage)
+    assert [preview.step for preview in previews] == [1, 2, 3, 4]
+    assert [preview.image_type for preview in previews] == ["image/jpeg"] * 3 + ["image/png"]
+    assert [preview.sha256 is not None for preview in previews] == [False, False, False, True]
+    final = scene.all(ImageCompleted)[0]
+    picture = np.full((16, 16, 3), 45, np.uint8)
+    assert final.sha256 == previews[-1].sha256 == hashlib.sha256(picture.tobytes()).hexdigest()
+    assert not final.promoted
+    assert final.timings.since_last_voiced_ms > 0
+    assert final.timings.denoise_ms == 8.0
+    assert scene.kept[0].prompt == "a car zzz"
+
+
+def test_a_newer_request_stops_the_older_one_between_steps() -> None:
+    scene = Scene(permits=2)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("old"))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 2)
+        painter.submit(job("new", utterance=2))
+        scene.model.permits.release(100)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    superseded = scene.all(ImageSuperseded)
+    assert [(event.prompt, event.step) for event in superseded] == [("old", 3)], "the step under way is finished"
+    assert [event.prompt for event in scene.all(ImageCompleted)] == ["new"]
+    assert ("old", 4) not in scene.model.steps_run
+
+
+def test_a_request_that_never_began_is_superseded_too() -> None:
+    scene = Scene(permits=1)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("first"))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 1)
+        painter.submit(job("second", utterance=2))
+        painter.submit(job("third", utterance=3))
+        scene.model.permits.release(100)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert [(event.prompt, event.step) for event in scene.all(ImageSuperseded)] == [("second", 0), ("first", 2)]
+    assert [event.prompt for event in scene.all(ImageCompleted)] == ["third"]
+
+
+def test_a_picture_of_a_pause_waits_until_it_is_promoted() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car", final=False))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 4)
+        await painter.idle()
+        assert not scene.all(ImageCompleted)
+        assert not scene.kept
+        painter.promote(Promote(utterance=1, revision=1))
+        await painter.idle()
+
+    scene.play(script)
+    final = scene.all(ImageCompleted)[0]
+    assert final.promoted
+    assert len(scene.model.steps_run) == 4, "nothing is painted twice"
+
+
+def test_a_promotion_may_come_while_the_picture_is_still_being_painted() -> None:
+    scene = Scene(permits=2)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car", final=False))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 2)
+        painter.promote(Promote(utterance=1, revision=1))
+        scene.model.permits.release(100)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert scene.all(ImageCompleted)[0].promoted
+
+
+def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:
+    scene = Scene()
+    scene.model.fail_on = "bad"
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("bad"))
+        await scene.until(lambda: bool(scene.all(ImageFailed)))
+        painter.submit(job("good", utterance=2))
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert scene.all(ImageFailed)[0].reason == "the engine is out of memory"
+    assert scene.all(ImageCompleted)[0].prompt == "good"
+
+
+def test_painting_waits_between_steps_while_words_are_transcribed() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        with scene.priority.working():
+            painter.submit(job("a car"))
+            await scene.until(lambda: bool(scene.all(ImageStarted)))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not scene.model.steps_run
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)

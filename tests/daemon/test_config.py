@@ -1,0 +1,83 @@
+"""The configuration's sources, their order, and what a person is told when a key is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from speakage_daemon import config
+from speakage_daemon.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "CONFIG_FILE", tmp_path / "none.toml")
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return file
+
+
+def test_defaults_need_no_file() -> None:
+    loaded = config.load()
+    assert loaded.config.server.port == 8787
+    assert loaded.origins == {}
+
+
+def test_later_sources_win_and_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, "[picture]\nsteps = 2\nsize = 256\n[server]\nport = 1\nallowed_origins = ['http://a']\n")
+    monkeypatch.setenv("SPEAKAGE_SERVER__PORT", "2")
+    monkeypatch.setenv("SPEAKAGE_PICTURE__SIZE", "512")
+    loaded = config.load(file, {"server.port": "3"})
+    assert (loaded.config.picture.steps, loaded.config.picture.size, loaded.config.server.port) == (2, 512, 3)
+    assert loaded.config.server.allowed_origins == ("http://a",)
+    assert loaded.origins["picture.steps"] == str(file)
+    assert loaded.origins["picture.size"] == "SPEAKAGE_PICTURE__SIZE"
+    assert loaded.origins["server.port"] == "flag"
+
+
+def test_lists_are_given_with_commas_outside_the_file() -> None:
+    loaded = config.load(flags={"server.allowed_origins": "http://a, http://b"})
+    assert loaded.config.server.allowed_origins == ("http://a", "http://b")
+
+
+def test_every_wrong_key_is_told_at_once_with_its_origin_and_a_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, "[pictures]\nsteps = 2\n[server]\nport = 99999\n")
+    monkeypatch.setenv("SPEAKAGE_SEGMENTER__PAUZE_MS", "300")
+    with pytest.raises(ConfigError) as raised:
+        config.load(file, {"hearing.mode": "loud"})
+    told = str(raised.value)
+    assert "did you mean picture" in told
+    assert "server.port: input should be less than or equal to 65535 (got 99999)" in told
+    assert f"[{file}]" in told
+    assert "segmenter.pauze_ms: no such key; did you mean segmenter.pause_ms? [SPEAKAGE_SEGMENTER__PAUZE_MS]" in told
+    assert "hearing.mode: input should be 'open' or 'push' (got 'loud') [flag]" in told
+
+
+@pytest.mark.parametrize("text", ["steps = [", "\udcff"])
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=r"config\.toml: not valid TOML"):
+        config.load(file)
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path / "missing.toml")
+
+
+def test_a_table_where_a_value_is_and_the_other_way_round(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="picture is a value, not a table"):
+        config.load(write(tmp_path, "picture = 3\n"), {"picture.steps": "3"})
+    with pytest.raises(ConfigError, match=r"picture\.steps"):
+        config.load(write(tmp_path, "[picture.steps]\nx = 1\n"))
+
+
+def test_every_key_says_what_it_means() -> None:
+    described = dict(config.described_keys())
+    assert len(described) >= 40
+    assert all(meaning and meaning[0] in "`ABCDEFGHIJKLMNOPQRSTUVWXYZ" for meaning in described.values()), described

@@ -1,0 +1,59 @@
+"""The rules of the house that no single part can hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PURE = {
+    "hearing.segmenter": "tests/daemon/hearing/test_segmenter.py",
+    "hearing.wake": "tests/daemon/hearing/test_wake.py",
+    "understanding.stabiliser": "tests/daemon/understanding/test_stabiliser.py",
+    "understanding.prompt": "tests/daemon/understanding/test_prompt.py",
+    "understanding.director": "tests/daemon/understanding/test_director.py",
+    "serving.wire": "tests/daemon/serving/test_wire.py",
+    "serving.outbox": "tests/daemon/serving/test_outbox.py",
+    "serving.access": "tests/daemon/serving/test_access.py",
+}
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+def test_imports_keep_to_the_seams() -> None:
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_pure_files_are_covered_whole_by_their_own_tests(tmp_path: Path) -> None:
+    covered = [f"--cov=speakage_daemon.{module}" for module in PURE]
+    options = ["-q", "-p", "no:cacheprovider", "--cov-branch", "--cov-fail-under=100", "--cov-report=term-missing"]
+    command = [sys.executable, "-m", "pytest", *options, *covered, *PURE.values()]
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        env={"PATH": "/usr/bin:/bin", "COVERAGE_FILE": str(tmp_path / "coverage")},
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
+
+
+@pytest.mark.parametrize(
+    "module", ["speakage_daemon.app", "speakage_daemon.__main__", "speakage_engines.api", "speakage_clients.sdk"]
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
+    heavy = "{'torch', 'openvino', 'transformers', 'diffusers', 'faster_whisper', 'pyaudio'}"
+    ran = python("-c", f"import sys, {module}; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)")
+    assert ran.returncode == 0, f"{module} imports {ran.stderr}"
+
+
+def test_no_folder_root_is_a_package() -> None:
+    for root in ("daemon", "engines", "clients"):
+        assert not (ROOT / root / "__init__.py").exists()

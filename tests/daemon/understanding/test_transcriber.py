@@ -1,0 +1,181 @@
+"""Words while they are spoken, at the pause and at the end."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from fakes import CountsFrames, Record
+from speakage_daemon.config import SpeechSettings
+from speakage_daemon.events import TranscriptionCompleted, TranscriptionUpdated
+from speakage_daemon.hearing.utterance import Utterance
+from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.transcriber import Transcriber
+
+SECOND = np.full(16_000, 8_000, np.int16)
+HALF = SECOND[:8_000]
+SILENCE = np.zeros(4_000, np.int16)
+
+
+class Notes:
+    """Who acts on finished words: writes them down."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int, str]] = []
+        self.changed = asyncio.Event()
+
+    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        self.said.append(("pause", utterance, text))
+        self.changed.set()
+
+    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+        self.said.append(("end", utterance, text))
+        self.changed.set()
+
+    async def wait(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.said) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.model = CountsFrames()
+        self.events = Record()
+        self.notes = Notes()
+        self.utterances: asyncio.Queue[Utterance] = asyncio.Queue()
+
+    def play(self, script) -> None:
+        async def go() -> None:
+            with ThreadPoolExecutor(1) as executor:
+                transcriber = Transcriber(SpeechSettings(), self.model, executor, EarsFirst(), self.events)
+                async with asyncio.TaskGroup() as tasks:
+                    running = tasks.create_task(transcriber.run(self.utterances, self.notes))
+                    await script(self)
+                    running.cancel()
+
+        asyncio.run(go())
+
+    async def updated(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.events.of("transcription.updated")) < count:
+                await asyncio.sleep(0.001)
+
+
+def words(count: int) -> str:
+    return " ".join(f"w{index}" for index in range(count))
+
+
+def test_words_settle_while_they_are_spoken_and_are_finished_at_the_pause() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        scene.utterances.put_nowait(utterance)
+        await scene.updated(1)
+        utterance.extend(HALF)
+        await scene.updated(2)
+        utterance.extend(SILENCE)
+        utterance.pause(time.monotonic())
+        await scene.notes.wait(1)
+        runs = len(scene.model.calls)
+        utterance.end("silence", time.monotonic())
+        await scene.notes.wait(2)
+        assert len(scene.model.calls) == runs, "the text of the pause was kept: nothing is left to do at the end"
+
+    scene.play(script)
+    updates = [event for event in scene.events if isinstance(event, TranscriptionUpdated)]
+    assert (updates[0].committed, updates[0].pending) == ("", words(5))
+    assert (updates[1].committed, updates[1].pending) == (words(5), "w5 w6")
+    assert (updates[-1].committed, updates[-1].pending) == (words(7), "")
+    assert scene.notes.said == [("pause", 1, words(7)), ("end", 1, words(7))]
+    completed = next(event for event in scene.events if isinstance(event, TranscriptionCompleted))
+    assert (completed.text, completed.reason) == (words(7), None)
+
+
+def test_speech_after_the_pause_is_heard_again_whole() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        scene.utterances.put_nowait(utterance)
+        utterance.pause(time.monotonic())
+        await scene.notes.wait(1)
+        utterance.resume()
+        utterance.extend(SECOND)
+        utterance.pause(time.monotonic())
+        await scene.notes.wait(2)
+        utterance.end("silence", time.monotonic())
+        await scene.notes.wait(3)
+
+    scene.play(script)
+    assert scene.notes.said == [("pause", 1, words(5)), ("pause", 1, words(10)), ("end", 1, words(10))]
+
+
+def test_an_end_without_a_pause_is_transcribed_whole() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        utterance.extend(SECOND)
+        utterance.end("released", time.monotonic())
+        scene.utterances.put_nowait(utterance)
+        await scene.notes.wait(1)
+
+    scene.play(script)
+    assert scene.notes.said == [("end", 1, words(10))]
+
+
+def test_rejected_sound_completes_without_words_and_says_why() -> None:
+    scene = Scene()
+    scene.model.rejection = "no_speech"
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        utterance.end("silence", time.monotonic())
+        scene.utterances.put_nowait(utterance)
+        await scene.notes.wait(1)
+
+    scene.play(script)
+    completed = next(event for event in scene.events if isinstance(event, TranscriptionCompleted))
+    assert (completed.text, completed.reason) == ("", "no_speech")
+    assert scene.notes.said == [("end", 1, "")]
+
+
+def test_utterances_are_followed_in_order() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene) -> None:
+        first, second = Utterance(1, 0, SECOND), Utterance(2, 16_000, HALF)
+        for utterance in (first, second):
+            scene.utterances.put_nowait(utterance)
+        second.end("silence", time.monotonic())
+        first.end("silence", time.monotonic())
+        await scene.notes.wait(2)
+        await scene.utterances.join()
+
+    scene.play(script)
+    assert [number for _, number, _ in scene.notes.said] == [1, 2]
+
+
+def test_an_engine_that_fails_costs_one_utterance_and_says_so() -> None:
+    scene = Scene()
+    scene.model.broken = True
+
+    async def script(scene: Scene) -> None:
+        first = Utterance(1, 0, SECOND)
+        first.end("silence", time.monotonic())
+        scene.utterances.put_nowait(first)
+        await scene.notes.wait(1)
+        scene.model.broken = False
+        second = Utterance(2, 0, SECOND)
+        second.end("silence", time.monotonic())
+        scene.utterances.put_nowait(second)
+        await scene.notes.wait(2)
+
+    scene.play(script)
+    reasons = [event.reason for event in scene.events if isinstance(event, TranscriptionCompleted)]
+    assert reasons == ["failed", None]
+    assert scene.notes.said[1] == ("end", 2, words(5))

@@ -1,0 +1,137 @@
+"""Models, detectors and sources that implement the Protocols and do what a test tells them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from speakage_daemon.events import DaemonEvent
+from speakage_daemon.hearing.source import Frame
+from speakage_engines.api import (
+    FRAME_SAMPLES,
+    Activity,
+    EngineError,
+    ModelChoice,
+    PaintRequest,
+    PictureModelInfo,
+    Preview,
+    Samples,
+    Transcript,
+)
+
+CHOICE = ModelChoice(name="fake", path=Path(), reason="a test asks for it")
+INFO = PictureModelInfo(
+    choice=CHOICE,
+    backend="torch",
+    backend_reason="a test asks for it",
+    precision="fp32",
+    width=16,
+    height=16,
+    steps=4,
+    guidance=1.0,
+    sampler="none",
+    engine_key="0" * 32,
+)
+LOUD = np.full(FRAME_SAMPLES, 8_000, np.int16)
+QUIET = np.zeros(FRAME_SAMPLES, np.int16)
+
+
+class LoudIsSpeech:
+    """A detector made of arithmetic."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def feed(self, frame: Samples) -> Activity:
+        loud = bool(np.abs(frame.astype(int)).mean() > 1_000)
+        return Activity(voiced=loud, probability=0.9 if loud else 0.05)
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class CountsFrames:
+    """A speech model that hears one word for each 200 ms, so that its words tell how much it was given."""
+
+    choice = CHOICE
+    language = "en"
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.rejection: str | None = None
+        self.broken = False
+
+    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+        self.calls.append(len(audio))
+        if self.broken:
+            raise EngineError("the engine is out of memory")
+        loud = int((np.abs(audio.astype(int)) > 1_000).sum())
+        words = [f"w{index}" for index in range(loud // 3_200)]
+        return Transcript(
+            text="" if self.rejection else " ".join(words),
+            rejection=self.rejection,  # type: ignore[arg-type]
+            average_log_probability=-0.1,
+            no_speech_probability=0.0,
+            encoder_frames=len(audio) // 160,
+            milliseconds=0.0,
+        )
+
+
+@dataclass
+class StepByStep:
+    """A picture model whose every step waits for a permit, and whose picture is its seed and step."""
+
+    permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
+    steps_run: list[tuple[str, int]] = field(default_factory=list)
+    fail_on: str = ""
+    info: PictureModelInfo = INFO
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        return tuple(word for word in prompt.split() if word.startswith("zz"))
+
+    def paint(self, request: PaintRequest) -> Iterator[Preview]:
+        for step in range(1, request.steps + 1):
+            assert self.permits.acquire(timeout=20)
+            if request.prompt == self.fail_on:
+                raise EngineError("the engine is out of memory")
+            self.steps_run.append((request.prompt, step))
+            yield Preview(
+                step=step,
+                steps=request.steps,
+                rgb=np.full((16, 16, 3), request.seed % 200 + step, np.uint8),
+                encode_prompt_ms=1.0,
+                denoise_ms=2.0 * step,
+                decode_ms=1.0 * step,
+            )
+
+
+@dataclass
+class Script:
+    """A source that plays frames it is given, and then ends or waits."""
+
+    pcm: list[Samples]
+    name: str = "file: script"
+    live: bool = False
+    endless: bool = False
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        import asyncio
+
+        for index, frame in enumerate(self.pcm):
+            yield Frame(index * FRAME_SAMPLES, frame)
+        if self.endless:
+            await asyncio.Event().wait()
+
+
+class Record(list[DaemonEvent]):
+    """Publishes into a list."""
+
+    def __call__(self, event: DaemonEvent, image: bytes | None = None) -> None:
+        self.append(event)
+
+    def of(self, *types: str) -> list[DaemonEvent]:
+        return [event for event in self if event.type in types]
