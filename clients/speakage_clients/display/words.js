@@ -1,0 +1,165 @@
+/**
+ * The words as they settle: committed ones firm, pending ones light, those the picture model does not know struck
+ * through, with one sentence that says so. It does not decide what was heard or what is painted.
+ */
+
+const SMALLEST_PX = 22;
+const NOTHING = {
+  no_speech: "No words were heard in that.",
+  low_confidence: "That was not clear enough to paint.",
+  repetition: "That was not clear enough to paint.",
+};
+
+export class WordsView {
+  #line;
+  #note;
+  #painted;
+  #latency;
+  #utterance = null;
+  #committed = "";
+  #pending = "";
+  #unknown = new Set();
+  #size = Infinity;
+
+  constructor(root) {
+    this.#line = root.querySelector("#words");
+    this.#note = root.querySelector("#unknown");
+    this.#painted = root.querySelector("#painted");
+    this.#latency = root.querySelector("#latency");
+    new ResizeObserver(() => this.#fit(true)).observe(this.#line.parentElement);
+    document.fonts.ready.then(() => this.#fit(true));
+  }
+
+  /** Somebody began to speak: the former words step back until there are new ones. */
+  hearing() {
+    this.#line.dataset.state = "hearing";
+  }
+
+  updated({ utterance, committed, pending }) {
+    if (utterance !== this.#utterance) this.#begin(utterance);
+    this.#write(committed, pending, "growing");
+  }
+
+  /** The final words; returns what to tell those who cannot see them. */
+  completed({ utterance, text, reason }) {
+    if (utterance !== this.#utterance) this.#begin(utterance);
+    this.#write(text, "", text ? "settled" : "nothing");
+    if (text) return `Heard: ${text}`;
+    const sentence = NOTHING[reason] ?? NOTHING.no_speech;
+    this.#note.textContent = sentence;
+    this.#fit(true);
+    return sentence;
+  }
+
+  /** What the painter took up: the words it leaves out, and the text it paints where that differs. */
+  painting(event) {
+    if (event.utterance !== this.#utterance) {
+      this.#begin(event.utterance);
+      this.#write(event.transcript, "", "settled");
+    }
+    this.#explain(event, "Painting");
+  }
+
+  /** A finished picture's own words, and how long the person waited for it. */
+  finished(item, timings = null) {
+    if (this.#line.dataset.state !== "growing") {
+      this.#write(item.transcript || item.prompt, "", "settled");
+      this.#explain(item, "Painted");
+    }
+    this.#latency.textContent = timings ? waited(timings) : "";
+  }
+
+  /** Utterances are counted anew by a daemon that was started again. */
+  reset() {
+    this.#utterance = null;
+    if (["growing", "hearing"].includes(this.#line.dataset.state)) this.#line.dataset.state = "settled";
+  }
+
+  #begin(utterance) {
+    this.#utterance = utterance;
+    this.#unknown = new Set();
+    this.#size = Infinity;
+    for (const part of [this.#note, this.#painted, this.#latency]) part.textContent = "";
+  }
+
+  #explain({ prompt, transcript, unknown_words: unknown = [] }, verb) {
+    this.#unknown = new Set(unknown.flatMap((phrase) => split(phrase).map(bare)));
+    const same =
+      split(prompt).map(bare).join(" ") ===
+      split(transcript || prompt)
+        .map(bare)
+        .join(" ");
+    this.#painted.textContent = same ? "" : `${verb}: ${prompt}`;
+    this.#note.textContent = unknown.length ? explanation(unknown) : "";
+    this.#render();
+  }
+
+  #write(committed, pending, state) {
+    this.#committed = committed;
+    this.#pending = pending;
+    this.#line.dataset.state = state;
+    this.#render();
+  }
+
+  /** Words that stay keep their element, so that only new ones fade in. */
+  #render() {
+    const firm = split(this.#committed).map((word) => [word, "firm"]);
+    const words = [...firm, ...split(this.#pending).map((word) => [word, "pending"])];
+    const old = [...this.#line.querySelectorAll("[data-word]")];
+    const nodes = words.map(([word, kind], index) => this.#node(old[index], word, kind));
+    if (nodes.some((node, index) => node !== old[index]) || old.length !== nodes.length) {
+      this.#line.replaceChildren(...nodes.flatMap((node, index) => (index ? [" ", node] : [node])));
+    }
+    this.#fit(false);
+  }
+
+  #node(old, word, kind) {
+    const name = this.#unknown.has(bare(word)) ? "S" : "SPAN";
+    const kept = old?.textContent === word && old.tagName === name;
+    const node = kept ? old : document.createElement(name);
+    if (!kept) node.textContent = word;
+    node.dataset.word = kind;
+    return node;
+  }
+
+  /** As large as the place allows. While words grow the size only falls: letters that breathe are hard to read. */
+  #fit(afresh) {
+    const place = this.#line.parentElement;
+    this.#line.style.fontSize = "";
+    const wanted = parseFloat(getComputedStyle(this.#line).fontSize);
+    let size = afresh ? wanted : Math.min(this.#size, wanted);
+    const set = () => (this.#line.style.fontSize = `${size}px`);
+    const tooLarge = () =>
+      this.#line.offsetHeight > place.clientHeight + 1 || this.#line.scrollWidth > this.#line.clientWidth;
+    for (set(); size > SMALLEST_PX && tooLarge(); set()) size -= 2;
+    this.#size = size;
+  }
+}
+
+/** "a" → “a”; several → “a”, “b” and “c”. */
+export function explanation(unknown) {
+  const quoted = unknown.map((word) => `“${word}”`);
+  const last = quoted.pop();
+  const list = quoted.length ? `${quoted.join(", ")} and ${last}` : last;
+  return `The picture model does not know ${list}: ${unknown.length > 1 ? "those words were" : "that word was"} left out.`;
+}
+
+/** Fill `element` with `text`, its unknown words struck through. */
+export function strike(element, text, unknown) {
+  const known = new Set(unknown.flatMap((phrase) => split(phrase).map(bare)));
+  const nodes = split(text).map((word) => {
+    const node = document.createElement(known.has(bare(word)) ? "s" : "span");
+    node.textContent = word;
+    return node;
+  });
+  element.replaceChildren(...nodes.flatMap((node, index) => (index ? [" ", node] : [node])));
+}
+
+function waited({ since_last_voiced_ms: voiced, total_ms: total }) {
+  if (voiced !== null && voiced !== undefined) return `${seconds(voiced)} after your last word`;
+  return total === null || total === undefined ? "" : `painted in ${seconds(total)}`;
+}
+
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+const split = (text) => text.split(/\s+/u).filter(Boolean);
+const bare = (word) => word.toLowerCase().replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "");
