@@ -21,6 +21,7 @@ class Numbered:
     """Pictures that show their number."""
 
     size = 2
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return 1000
@@ -30,9 +31,10 @@ class Numbered:
 
 
 class Discs:
-    """A disc of one of three colours on white, 16 × 16."""
+    """A disc of one of three colours on white, 16 × 16, and where it is in cells of 2 × 2."""
 
     size = 16
+    names = tuple(COLOURS)
 
     def __len__(self) -> int:
         return 3000
@@ -43,8 +45,10 @@ class Discs:
         rows, columns = np.mgrid[: self.size, : self.size]
         row, column, radius = random.integers(6, 10), random.integers(6, 10), random.integers(6, 9)
         picture = np.full((self.size, self.size, 3), 240, np.uint8)
-        picture[(rows - row) ** 2 + (columns - column) ** 2 < radius**2] = COLOURS[name]
-        return Example(picture, f"a {name} disc")
+        disc = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
+        picture[disc] = COLOURS[name]
+        content = disc[::2, ::2].astype(np.int16) * (list(COLOURS).index(name) + 1)
+        return Example(picture, f"a {name} disc", content)
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error: somebody switched the machine off

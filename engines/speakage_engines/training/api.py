@@ -16,6 +16,9 @@ class Example:
     picture: NDArray[np.uint8]
     """RGB, shape ``(size, size, 3)``."""
     caption: str
+    content: NDArray[np.int16] | None = None
+    """What is where, for data that know it: cells of shape ``(rows, rows)``, 0 where nothing has a name and else the
+    position in :attr:`Pictures.names`, counted from 1."""
 
 
 class Pictures(Protocol):
@@ -23,6 +26,8 @@ class Pictures(Protocol):
 
     size: int
     """Pixels on each side."""
+    names: tuple[str, ...]
+    """Of what :attr:`Example.content` tells; empty for data that do not know what is where."""
 
     def __len__(self) -> int:
         """How many there are; drawn data may say any large number."""

@@ -6,10 +6,10 @@ by worker processes where the settings ask for some. Does *not* augment: that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
-from speakage_engines.training.api import Pictures
+from speakage_engines.training.api import Example, Pictures
 
 LARGEST_SHUFFLED: Final = 1 << 24
 """With more pictures than that they are taken in the order of their numbers: they are drawn, and independent."""
@@ -30,6 +30,8 @@ class Batch:
     pixels: torch.Tensor
     """RGB, shape ``(n, 3, size, size)``, uint8: a quarter of what workers would have to hand over as float32."""
     captions: list[str]
+    content: torch.Tensor | None = None
+    """What is where, shape ``(n, rows, rows)``, int64, for data that know it; see :class:`.api.Example`."""
 
     def pictures(self, device: torch.device) -> torch.Tensor:
         """RGB in −1..1, float32, on a device."""
@@ -66,24 +68,24 @@ def batches(
     pictures: Pictures, plan: Plan, start: tuple[int, int], share: Share, *, workers: int, seed: int
 ) -> Iterator[Batch]:
     """Batches without end, from ``start`` (step, position) on."""
-    loader = DataLoader(
+    loader: Iterable[_Drawn] = DataLoader(
         _Examples(pictures),
         batch_sampler=_Numbers(len(pictures), plan, start, share, seed),
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=_stack,
         # of its own, or the loader would draw from the process's
         generator=torch.Generator().manual_seed(seed),
         prefetch_factor=4 if workers else None,
         # threads of torch and of other libraries do not survive a fork
         multiprocessing_context="spawn" if workers else None,
     )
-    return iter(loader)
+    return map(_batch, loader)
 
 
 def first(pictures: Pictures, count: int) -> Batch:
     """The pictures of the lowest numbers: always the same, for grids and measures."""
     examples = _Examples(pictures)
-    return _collate([examples[number] for number in range(min(count, len(pictures)))])
+    return _batch(_stack([examples[number] for number in range(min(count, len(pictures)))]))
 
 
 def number_at(position: int, count: int, seed: int) -> int:
@@ -121,16 +123,26 @@ class _Numbers(Sampler[list[int]]):
             step += 1
 
 
-class _Examples(Dataset[tuple[torch.Tensor, str]]):
+class _Examples(Dataset[Example]):
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
 
     @override
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, str]:
-        example = self._pictures.example(number)
-        return torch.from_numpy(np.ascontiguousarray(example.picture)), example.caption
+    def __getitem__(self, number: int) -> Example:
+        return self._pictures.example(number)
 
 
-def _collate(examples: list[tuple[torch.Tensor, str]]) -> Batch:
-    stacked = torch.stack([picture for picture, _ in examples]).permute(0, 3, 1, 2)
-    return Batch(stacked.contiguous(), [caption for _, caption in examples])
+_Drawn: TypeAlias = tuple[NDArray[np.uint8], list[str], NDArray[np.int16] | None]
+"""What a worker hands over: arrays, since a worker that is ended while it shares a tensor aborts."""
+
+
+def _stack(examples: list[Example]) -> _Drawn:
+    pictures = np.stack([example.picture for example in examples])
+    maps = [example.content for example in examples if example.content is not None]
+    return pictures, [example.caption for example in examples], np.stack(maps) if maps else None
+
+
+def _batch(drawn: _Drawn) -> Batch:
+    pictures, captions, maps = drawn
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+    return Batch(pixels, captions, None if maps is None else torch.from_numpy(maps).long())

@@ -29,6 +29,10 @@ BARE_BACKGROUND: Final = "meadow"
 """What is behind a thing when nobody says where it is."""
 TRIES: Final = 100_000
 """Scenes composed in search of one of the right split before giving up."""
+CELL: Final = 8
+"""Pixels on each side of a cell of :meth:`Scenes.content`."""
+FILLED: Final = 0.85
+"""How much of its square a drawn thing fills, about: a disc of that diameter."""
 
 _LOST: Final = {"night": {"black"}, "space": {"black"}, "cave": {"black"}, "snow": {"white"}}
 """Colours that could not be seen there."""
@@ -139,7 +143,7 @@ class Scenes(Pictures):
         names = settings.only or tuple(
             noun.name for noun in (nouns.core() if settings.vocabulary == "core" else nouns.every())
         )
-        self._names = names
+        self.names = names
         self._countable = tuple(name for name in names if nouns.by_name()[name].countable)
         self._glyphs = Glyphs()
 
@@ -156,7 +160,7 @@ class Scenes(Pictures):
     def example(self, number: int) -> Example:
         """The picture of that number; it may be greater than the length."""
         scene = self.scene(number)
-        return Example(self.draw(scene), grammar.caption(scene))
+        return Example(self.draw(scene), grammar.caption(scene), self.content(scene))
 
     def caption(self, number: int) -> str:
         """The caption of a picture that is not drawn."""
@@ -185,6 +189,18 @@ class Scenes(Pictures):
         if scene.style is not None:
             picture = styles.STYLES[scene.style].draw(picture)
         return np.array(picture)
+
+    def content(self, scene: Scene) -> NDArray[np.int16]:
+        """Which of :attr:`names` stands where, counted from 1: cells of 8 × 8 pixels, 0 for the background."""
+        rows = self.size // CELL
+        across = (np.arange(rows) + 0.5) / rows
+        cells = np.zeros((rows, rows), np.int16)
+        for thing in scene.things:
+            number = self.names.index(thing.noun) + 1
+            for spot in thing.spots:
+                away = np.hypot(across[None, :] - spot.x, across[:, None] - spot.y)
+                cells[away < FILLED * spot.side / 2] = number
+        return cells
 
     # --- what is on it ----------------------------------------------------------------------------------------------
 
@@ -233,7 +249,7 @@ class Scenes(Pictures):
         if relation in ("and", "next to") and dice.random() < self.settings.shuffled:
             places = places[::-1]
         things = []
-        for name, (x, y) in zip(dice.sample(self._names, len(places)), places, strict=True):
+        for name, (x, y) in zip(dice.sample(self.names, len(places)), places, strict=True):
             size: Size = dice.choice(("small", "big")) if dice.random() < self.settings.sized else "usual"
             spot = self._spot(x, y, sides[size], dice)
             things.append(Thing(name, (spot,), self._colour(name, background, dice), size))

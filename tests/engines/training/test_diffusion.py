@@ -128,7 +128,7 @@ def test_the_average_is_what_is_written(vae: Path, words: Path, tmp_path: Path) 
     folder = train(settings, Discs(), tmp_path, no_progress)
     parts = torch.load(tmp_path / "checkpoints/step-00000004.pt", weights_only=True)["parts"]
     written = read_networks(folder).unet.conv_in.weight
-    newest = parts["pair"]["unet.conv_in.weight"]
+    newest = parts["taught"]["pair.unet.conv_in.weight"]
     mean = next(one for one in parts["average"]["shadow_params"] if one.shape == written.shape)
     assert torch.allclose(written, mean, atol=1e-3)
     assert not torch.allclose(newest, mean, atol=1e-2)

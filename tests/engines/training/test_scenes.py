@@ -286,3 +286,15 @@ def test_a_file_that_is_not_the_font_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"no font")
     with pytest.raises(ModelError, match=r"font\.ttf: no bitmaps"):
         glyphs.Glyphs(file)
+
+
+def test_it_is_known_what_is_where() -> None:
+    scenes = Scenes(PRESETS["few"], size=64)
+    for number in range(40):
+        scene, content = scenes.scene(number), scenes.example(number).content
+        assert content is not None
+        assert content.shape == (8, 8)
+        assert {scenes.names[cell - 1] for cell in np.unique(content) if cell} == {thing.noun for thing in scene.things}
+        for thing in scene.things:
+            for spot in thing.spots:
+                assert scenes.names[content[int(spot.y * 8), int(spot.x * 8)] - 1] == thing.noun

@@ -64,6 +64,7 @@ class PicturesOnDisk:
 
     def __init__(self, candidates: Sequence[Candidate], settings: DatasetSettings) -> None:
         self.size = settings.size
+        self.names: tuple[str, ...] = ()
         self.count = len(candidates)
         """Different pictures."""
         self._candidates = candidates
