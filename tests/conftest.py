@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,17 +28,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
-
-
-@pytest.fixture(autouse=True)
-def children_end_unnoticed() -> Iterator[None]:
-    """torch's loader of batches leaves a handler of SIGCHLD behind, for good.
-
-    Together with pytest's faulthandler, which has handlers run on a stack of its own, the end of some later test's
-    child then killed the whole run now and then: the kernel could not put the handler's frame there.
-    """
-    yield
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 from typing_extensions import override
@@ -14,13 +15,13 @@ from typing_extensions import override
 from engines.compile.networks import Mixed
 from speakage_engines.api import BackendName, BuildError, PrecisionName
 from speakage_engines.compile.backends import choose, describe, open_backend
-from speakage_engines.compile.backends.openvino import OpenVinoBackend, pick_precision
+from speakage_engines.compile.backends.openvino import OpenVinoBackend, core, pick_precision
 from speakage_engines.compile.backends.torch import TorchBackend
 from speakage_engines.compile.module import Input, Module
 from speakage_engines.compile.store import EngineStore
 
 BACKENDS: tuple[BackendName, ...] = ("openvino", "torch")
-HAS_BF16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+HAS_BF16 = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 MODULE = Module(
@@ -111,3 +112,25 @@ def test_an_engine_that_cannot_be_compiled_names_its_file(tmp_path: Path) -> Non
     backend = OpenVinoBackend("fp32", 0, Broken(tmp_path))
     with pytest.raises(BuildError, match=r"OpenVINO cannot compile the mixed \(.*model\.onnx\)"):
         backend.compile(MODULE)
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+from speakage_engines.compile.backends.openvino import OpenVinoBackend
+from speakage_engines.compile.store import EngineStore
+backends = [OpenVinoBackend("fp32", 1, EngineStore(Path(sys.argv[1]))) for _ in range(2)]
+while backends:
+    backends.pop(0)
+    gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_signals_are_survived_when_backends_have_come_and_gone(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (0, "heard\n"), ran.stderr

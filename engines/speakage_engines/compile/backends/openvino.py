@@ -6,6 +6,7 @@ The precision is set on purpose and read back: OpenVINO takes a hint it does not
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -29,6 +30,16 @@ def pick_precision(asked: PrecisionName, capabilities: Collection[str]) -> Liter
     return asked
 
 
+@cache
+def core() -> ov.Core:
+    """The only one of this process, and never let go.
+
+    The CPU plugin of a core lends its thread a stack for signals. When two cores end in the order in which they began,
+    what stays is a stack that is gone, and the next signal, even of a child that ends, kills the process.
+    """
+    return ov.Core()
+
+
 class OpenVinoBackend:
     """bf16 where the CPU computes in it, else fp32, unless told otherwise."""
 
@@ -36,7 +47,7 @@ class OpenVinoBackend:
     version = ov.__version__
 
     def __init__(self, precision: PrecisionName, threads: int, store: EngineStore) -> None:
-        self._core = ov.Core()
+        self._core = core()
         self._store = store
         self.device = str(self._core.get_property("CPU", "FULL_DEVICE_NAME"))
         self._precision = pick_precision(precision, self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
