@@ -17,9 +17,9 @@ CTRANSLATE2_VERSION: Final = 6
 """The only binary version whose layout is read here; what other versions hold, their loader says."""
 
 
-def check_files(folder: Path) -> None:
-    """Raise :class:`ModelError` that names the first damaged file below ``folder``."""
-    for path in sorted(folder.rglob("*")):
+def check_files(model: Path) -> None:
+    """Raise :class:`ModelError` that names the first damaged file of a folder, or the model's only file."""
+    for path in [model] if model.is_file() else sorted(model.rglob("*")):
         check = {".json": _check_json, ".safetensors": _check_safetensors}.get(path.suffix)
         if path.name == "model.bin":
             check = _check_ctranslate2

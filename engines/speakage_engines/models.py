@@ -22,6 +22,10 @@ SETTINGS_FILE: Final = "speakage.json"
 """What was measured or decided about a model and no library writes down; lies beside its weights."""
 
 
+SINGLE_FILES: Final = (".safetensors", ".ckpt")
+"""Endings of a picture model that is one file; it is converted when it is first loaded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
     """A model that ``speakage models get`` can fetch."""
@@ -254,11 +258,19 @@ def _named(name: str, models_folder: Path, kind: Kind, key: str) -> ModelChoice:
     else:
         names = ", ".join(candidate.name for candidate in CATALOGUE if candidate.kind == kind)
         folder, remedy = Path(name).expanduser().absolute(), f"give {key} a folder or one of auto, embedded, {names}"
+        if kind == "picture" and folder.suffix in SINGLE_FILES:
+            return _single_file(folder, key)
     if not folder.is_dir():
         raise ModelError(f"{key}: {folder} does not exist; {remedy}")
     if lacking := missing_files(folder, kind):
         raise ModelError(f"{key}: {folder} lacks {', '.join(lacking)}; {remedy}")
     return ModelChoice(name=folder.name, path=folder, reason=f"{key} asks for it")
+
+
+def _single_file(file: Path, key: str) -> ModelChoice:
+    if not file.is_file():
+        raise ModelError(f"{key}: {file} does not exist; give {key} a checkpoint or a diffusers folder")
+    return ModelChoice(name=file.stem, path=file, reason=f"{key} asks for it")
 
 
 def _embedded(kind: Kind, better: str) -> ModelChoice:

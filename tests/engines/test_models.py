@@ -99,6 +99,18 @@ def test_named_models_and_folders_are_taken(tmp_path: Path) -> None:
     assert models.resolve_picture(picture(tmp_path, model="sd-turbo")).path == tmp_path / "sd-turbo"
 
 
+@pytest.mark.parametrize("ending", ["safetensors", "ckpt"])
+def test_a_single_file_is_a_picture_model(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"mine.{ending}"
+    with pytest.raises(
+        ModelError, match=r"picture\.model: .*mine\.\w+ does not exist; give picture\.model a checkpoint"
+    ):
+        models.resolve_picture(picture(tmp_path, model=str(file)))
+    file.touch()
+    choice = models.resolve_picture(picture(tmp_path, model=str(file)))
+    assert (choice.name, choice.path, choice.reason) == ("mine", file, "picture.model asks for it")
+
+
 def test_what_is_named_and_not_there_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"picture\.model: .*sd-turbo does not exist; .* speakage models get sd-turbo"):
         models.resolve_picture(picture(tmp_path, model="sd-turbo"))

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from speakage_engines.compile.module import Input, Module
 
-WRAPPERS: Final = 1
-"""Raised when what :mod:`speakage_engines.diffusion.folder` wraps around the networks computes something else."""
+WRAPPERS: Final = 2
+"""Raised when what :mod:`speakage_engines.diffusion.modules` wraps around the networks computes something else."""
 _EXPORTER: Final = ("torch", "onnx", "onnxscript", "diffusers", "transformers")
 
 
@@ -68,16 +68,38 @@ class CompiledKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExamplesKey:
+    """What shapes the examples that a model's compiled networks are measured by."""
+
+    model: str
+    """SHA-256 of all its files."""
+    size: int
+    guidance: float
+    steps: int
+    """As asked for, like both before."""
+    version: int
+    """Of the prompts, and of what is made of them."""
+    exporter: str
+    """Versions of all that defines the networks."""
+
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return digest_of(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineKey:
     """What shapes the pictures of a compiled model, apart from the request."""
 
     exports: tuple[str, ...]
-    """Digests of the export keys, in order: text encoder, denoiser, decoders."""
+    """Digests of the export keys, in order: text encoders, denoiser, decoders."""
     scheduler: str
     """Its configuration as JSON."""
-    tokenizer: str
-    """SHA-256 of its files."""
+    tokenizers: tuple[str, ...]
+    """SHA-256 of each one's files, in the order of the text encoders."""
     guidance: float
+    zeros_for_empty: bool
+    """What stands for an empty negative prompt: zeros, or its own states."""
     backend: str
     backend_version: str
     device: str

@@ -36,6 +36,8 @@ class Module:
     """SHA-256 of the weights and the configuration."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """What its export computes in; it takes and gives float32 all the same. Backends that choose for themselves do."""
+    overflows: bool = False
+    """Its values do not fit in fp16: where all else is computed in that, it is computed in fp32."""
 
 
 class Backend(Protocol):

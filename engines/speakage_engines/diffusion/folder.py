@@ -1,7 +1,9 @@
-"""A diffusers folder as modules to compile: text encoder, denoiser, decoder. Reads configurations, not weights.
+"""What the configurations of a diffusers folder say of the model in it. Reads no weights.
 
-Only Stable Diffusion's shape is taken: one text encoder (CLIP's, or BERT's), a ``UNet2DConditionModel``, and
-an ``AutoencoderKL`` or ``AutoencoderTiny``. Anything else is refused by name.
+Taken are latent models with a ``UNet2DConditionModel`` and an ``AutoencoderKL`` or ``AutoencoderTiny``: those of
+Stable Diffusion 1.x and 2.x with one text encoder (CLIP's, or BERT's), of SDXL with its two, and either with a denoiser
+that is told how strongly it is guided (LCM). What was distilled from them (SD-Turbo, SDXL-Turbo, SDXL-Lightning,
+Hyper-SD, SDXS) has their shape. Anything else is refused by name.
 """
 
 from __future__ import annotations
@@ -11,55 +13,51 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from typing_extensions import override
-
 from speakage_engines.api import ModelError
-from speakage_engines.compile.key import weights_digest
-from speakage_engines.compile.module import Input, Module
+from speakage_engines.diffusion.waves import TimeProjection
 from speakage_engines.models import SETTINGS_FILE, read_settings
 
+DECODERS: Final = ("AutoencoderKL", "AutoencoderTiny")
 DEFAULT_STEPS: Final = 20
 DEFAULT_GUIDANCE: Final = 7.5
 """What Stable Diffusion 1.x was made for; a folder's ``speakage.json`` says better."""
-
-
-_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "unet": ("UNet2DConditionModel",),
-    "vae": ("AutoencoderKL", "AutoencoderTiny"),
-    "text_encoder": ("CLIPTextModel", "BertModel"),
+SDXL_STEPS: Final = 30
+SDXL_GUIDANCE: Final = 5.0
+LCM_STEPS: Final = 4
+LCM_GUIDANCE: Final = 8.5
+"""diffusers' defaults for denoisers that are told their guidance."""
+_DISTILLED: Final = ("LCMScheduler", "TCDScheduler")
+"""Schedulers that only distilled models are used with: few steps, and no guidance that the denoiser is not told."""
+_SIZES: Final = 6
+"""Numbers that SDXL is told: height and width of the original, of the crop's corner, and of the picture."""
+_ONE_ENCODER: Final[Mapping[str, tuple[str, ...]]] = {"text_encoder": ("CLIPTextModel", "BertModel")}
+_TWO_ENCODERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "text_encoder": ("CLIPTextModel",),
+    "text_encoder_2": ("CLIPTextModelWithProjection",),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimeProjection:
-    """How a denoiser is told the time: by sines and cosines of it (DDPM, Ho et al. 2020, appendix B).
+class TextPart:
+    """One text encoder of a folder."""
 
-    Made here and in float32, not by the engine: bf16 would round a timestep of 833 to 832, and its angles to radians.
-    """
-
+    name: str
+    """Of its folder."""
+    tokenizer: str
+    """Of its tokenizer's folder."""
+    kind: str
+    """Class of the encoder."""
+    tokens: int
+    """Length of a prompt in tokens, with its beginning and end."""
+    vocabulary: int
+    """Tokens that it knows."""
     width: int
-    cosines_first: bool
-    shift: float
-
-    def __call__(self, timestep: float, batch: int) -> NDArray[np.float32]:
-        """Shape ``(batch, width)``."""
-        from diffusers.models.embeddings import get_timestep_embedding
-
-        waves: NDArray[np.float32] = get_timestep_embedding(
-            torch.full((batch,), timestep),
-            self.width,
-            flip_sin_to_cos=self.cosines_first,
-            downscale_freq_shift=self.shift,
-        ).numpy()
-        return waves
+    """Of its states."""
+    pooled: int
+    """Width of the pooled prompt; 0 where it gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +67,27 @@ class Folder:
     path: Path
     channels: int
     """Of the latents."""
+    scale: float
+    """Of the latents that the denoiser knows, against the autoencoder's own."""
     factor: int
     """Pixels on each side of one latent."""
     multiple: int
     """Pixels: the sides of a picture are whole multiples of it."""
-    tokens: int
-    """Length of a prompt in tokens, with its beginning and end."""
-    vocabulary: int
-    """Tokens that the text encoder knows."""
+    text: tuple[TextPart, ...]
+    """One, or SDXL's two."""
     width: int
-    """Of the text states."""
-    text: str
-    """Class of the text encoder."""
+    """Of the text states, all encoders' together."""
     time: TimeProjection
+    sizes: TimeProjection | None
+    """How the denoiser is told sizes, if it is."""
+    added: int
+    """Width of what it is told beside the states: pooled prompt and sizes; 0 for nothing."""
+    guidance_width: int
+    """Of the waves by which the denoiser is told how strongly it is guided; 0 where it is not."""
+    zeros_for_empty: bool
+    """An empty negative prompt means zeros in the place of text states."""
+    overflows: bool
+    """The decoder's values do not fit in fp16 (SDXL's, unless ``force_upcast`` is off)."""
     tiny: bool
     """The decoder is a tiny one itself."""
     scheduler: dict[str, Any]
@@ -89,47 +95,58 @@ class Folder:
     guidance: float
     size: int
 
+    @property
+    def tokens(self) -> int:
+        """Length of a prompt, the same for all encoders."""
+        return self.text[0].tokens
+
 
 def read_folder(path: Path) -> Folder:
     """Read and check the configurations; raises :class:`ModelError` naming the file."""
-    _check_classes(path)
-    unet, vae, text = (_Config(path / part / "config.json") for part in ("unet", "vae", "text_encoder"))
+    index, unet, vae = (Config(path / name) for name in ("model_index.json", "unet/config.json", "vae/config.json"))
+    _check_class(index, "unet", ("UNet2DConditionModel",))
+    _check_class(index, "vae", DECODERS)
     _check_unet(unet)
-    channels, width, factor = unet.integer("in_channels"), unet.integer("cross_attention_dim"), vae.factor()
+    text = _text_parts(path, index, unet)
+    channels, factor, pooled = unet.integer("in_channels"), vae.factor(), text[-1].pooled
     _compare(unet, "out_channels", channels, "its in_channels")
     _compare(vae, "latent_channels", channels, "the unet's in_channels")
-    _compare(text, "hidden_size", width, "the unet's cross_attention_dim")
-    if (tiny := path / "tiny_vae").is_dir():
-        preview = _Config(tiny / "config.json")
-        _compare(preview, "latent_channels", channels, "the unet's in_channels")
-        if preview.factor() != factor:
-            raise ModelError(
-                f"{preview.path}: it enlarges {preview.factor()} times, the vae {factor} times; delete {tiny}"
-            )
-    steps, guidance, size = _settings(path, lambda: unet.integer("sample_size") * factor)
+    _check_tiny(path, channels, factor)
+    sizes = _projection(unet, unet.integer("addition_time_embed_dim")) if pooled else None
+    added = pooled + _SIZES * sizes.width if sizes else 0
+    if added:
+        _compare(unet, "projection_class_embeddings_input_dim", added, "the pooled prompt and six sizes make")
+    tiny = vae.content.get("_class_name") == "AutoencoderTiny"
+    scheduler = Config(path / "scheduler/scheduler_config.json").content
+    guidance_width = unet.integer("time_cond_proj_dim") if unet.content.get("time_cond_proj_dim") else 0
+    steps, guidance, size = _settings(
+        path,
+        _defaults(str(scheduler.get("_class_name")), xl=bool(added), told=bool(guidance_width)),
+        lambda: unet.integer("sample_size") * factor,
+    )
     return Folder(
         path=path,
         channels=channels,
+        scale=float(vae.content.get("scaling_factor", 1.0 if tiny else 0.18215)),
         factor=factor,
         multiple=factor * unet.factor(),
-        tokens=text.integer("max_position_embeddings"),
-        vocabulary=text.integer("vocab_size"),
-        width=width,
-        text=_class_of(_Config(path / "model_index.json"), "text_encoder"),
-        time=TimeProjection(
-            width=unet.channels()[0],
-            cosines_first=bool(unet.content.get("flip_sin_to_cos", True)),
-            shift=float(unet.content.get("freq_shift", 0)),
-        ),
-        tiny=vae.content.get("_class_name") == "AutoencoderTiny",
-        scheduler=_Config(path / "scheduler/scheduler_config.json").content,
+        text=text,
+        width=sum(part.width for part in text),
+        time=_projection(unet, unet.channels()[0]),
+        sizes=sizes,
+        added=added,
+        guidance_width=guidance_width,
+        zeros_for_empty=bool(sizes and index.content.get("force_zeros_for_empty_prompt", True)),
+        overflows=bool(sizes and not tiny and vae.content.get("force_upcast", True)),
+        tiny=tiny,
+        scheduler=scheduler,
         steps=steps,
         guidance=guidance,
         size=size,
     )
 
 
-class _Config:
+class Config:
     """One ``config.json``, whose errors name it."""
 
     def __init__(self, path: Path) -> None:
@@ -163,41 +180,90 @@ class _Config:
         return channels
 
 
-def _check_classes(path: Path) -> None:
-    index = _Config(path / "model_index.json")
-    for part, classes in _CLASSES.items():
-        if (found := _class_of(index, part)) not in classes:
-            raise ModelError(f"{index.path}: {part} is {found}; only {' or '.join(classes)} can be used")
-
-
-def _class_of(index: _Config, part: str) -> str:
+def _class_of(index: Config, part: str) -> str:
     named = index.content.get(part)
     return str(named[-1] if isinstance(named, list) and named else named)
 
 
-def _check_unet(unet: _Config) -> None:
+def _check_class(index: Config, part: str, classes: tuple[str, ...]) -> str:
+    if (found := _class_of(index, part)) not in classes:
+        raise ModelError(f"{index.path}: {part} is {found}; only {' or '.join(classes)} can be used")
+    return found
+
+
+def _check_unet(unet: Config) -> None:
     if unet.content.get("time_embedding_type", "positional") != "positional":
         raise ModelError(f"{unet.path}: time_embedding_type is not 'positional'; this family cannot be used yet")
-    for field in ("time_cond_proj_dim", "addition_embed_type", "class_embed_type", "encoder_hid_dim_type"):
-        if value := unet.content.get(field):
+    known = {"addition_embed_type": "text_time", "class_embed_type": None, "encoder_hid_dim_type": None}
+    for field, taken in known.items():
+        if (value := unet.content.get(field)) and value != taken:
             raise ModelError(
-                f"{unet.path}: {field} is {value}; a family that needs more than a prompt (SDXL, guidance embeddings "
-                "and kin) cannot be used yet"
+                f"{unet.path}: {field} is {value}; a family that is told more than a prompt, sizes and guidance cannot "
+                "be used yet"
             )
 
 
-def _compare(config: _Config, field: str, expected: int, whose: str) -> None:
+def _text_parts(path: Path, index: Config, unet: Config) -> tuple[TextPart, ...]:
+    """One text encoder, or two where the denoiser is told sizes, which fit the denoiser and each other."""
+    parts, encoders = [], _TWO_ENCODERS if unet.content.get("addition_embed_type") else _ONE_ENCODER
+    for name, classes in encoders.items():
+        kind, config = _check_class(index, name, classes), Config(path / name / "config.json")
+        part = TextPart(
+            name=name,
+            tokenizer=name.replace("text_encoder", "tokenizer"),
+            kind=kind,
+            width=config.integer("hidden_size"),
+            tokens=config.integer("max_position_embeddings"),
+            vocabulary=config.integer("vocab_size"),
+            pooled=config.integer("projection_dim") if kind.endswith("WithProjection") else 0,
+        )
+        parts.append(part)
+        _compare(config, "max_position_embeddings", parts[0].tokens, "the first text encoder's")
+        if len(parts) == len(encoders):
+            others = sum(part.width for part in parts[:-1])
+            whose = "the unet's cross_attention_dim" + (f" less the first text encoder's {others} is" if others else "")
+            _compare(config, "hidden_size", unet.integer("cross_attention_dim") - others, whose)
+    return tuple(parts)
+
+
+def _projection(unet: Config, width: int) -> TimeProjection:
+    return TimeProjection(
+        width=width,
+        cosines_first=bool(unet.content.get("flip_sin_to_cos", True)),
+        shift=float(unet.content.get("freq_shift", 0)),
+    )
+
+
+def _check_tiny(path: Path, channels: int, factor: int) -> None:
+    if not (tiny := path / "tiny_vae").is_dir():
+        return
+    preview = Config(tiny / "config.json")
+    _compare(preview, "latent_channels", channels, "the unet's in_channels")
+    if preview.factor() != factor:
+        raise ModelError(f"{preview.path}: it enlarges {preview.factor()} times, the vae {factor} times; delete {tiny}")
+
+
+def _compare(config: Config, field: str, expected: int, whose: str) -> None:
     if (found := config.integer(field)) != expected:
         raise ModelError(
             f"{config.path}: {field} is {found}, but {whose} {expected}; these files cannot paint together"
         )
 
 
-def _settings(path: Path, own_size: Callable[[], int]) -> tuple[int, float, int]:
+def _defaults(scheduler: str, *, xl: bool, told: bool) -> tuple[int, float]:
+    """Steps and guidance of models whose folder has no ``speakage.json``."""
+    if told:
+        return LCM_STEPS, LCM_GUIDANCE
+    if scheduler in _DISTILLED:
+        return LCM_STEPS, 0.0
+    return (SDXL_STEPS, SDXL_GUIDANCE) if xl else (DEFAULT_STEPS, DEFAULT_GUIDANCE)
+
+
+def _settings(path: Path, defaults: tuple[int, float], own_size: Callable[[], int]) -> tuple[int, float, int]:
     """Steps, guidance and size, from ``speakage.json`` where it has them."""
     settings = read_settings(path)
     try:
-        steps, guidance = int(settings.get("steps", DEFAULT_STEPS)), float(settings.get("guidance", DEFAULT_GUIDANCE))
+        steps, guidance = int(settings.get("steps", defaults[0])), float(settings.get("guidance", defaults[1]))
         size = int(settings["size"]) if "size" in settings else own_size()
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path / SETTINGS_FILE}: {error}; mend it or delete it") from error
@@ -207,108 +273,6 @@ def _settings(path: Path, own_size: Callable[[], int]) -> tuple[int, float, int]
             "mend it or delete it"
         )
     return steps, guidance, size
-
-
-def text_encoder(folder: Folder) -> Module:
-    """Token ids ``(1, tokens)`` → states ``(1, tokens, width)``."""
-    path = folder.path / "text_encoder"
-    inputs = (Input(name="input_ids", shape=(1, folder.tokens), dtype="int64"),)
-    load = partial(_load_text_encoder, path, folder.text)
-    return Module(name="text-encoder", load=load, inputs=inputs, weights=_digest(path))
-
-
-def denoiser(folder: Folder, size: int, batch: int) -> Module:
-    """(latents, projected timesteps, text states), each ``batch`` long → prediction of the latents' shape."""
-    path, side = folder.path / "unet", size // folder.factor
-    inputs = (
-        Input(name="latents", shape=(batch, folder.channels, side, side)),
-        Input(name="time", shape=(batch, folder.time.width)),
-        Input(name="states", shape=(batch, folder.tokens, folder.width)),
-    )
-    return Module(name="denoiser", load=partial(_load_denoiser, path), inputs=inputs, weights=_digest(path))
-
-
-def decoder(folder: Folder, size: int) -> Module:
-    """Latents ``(1, channels, h, w)`` as the denoiser knows them → picture ``(1, 3, height, width)`` in 0..1."""
-    return _decoder("decoder", folder, "vae", size)
-
-
-def tiny_decoder(folder: Folder, size: int) -> Module | None:
-    """The family's tiny decoder for previews: the folder's ``tiny_vae``; none where the decoder itself is tiny."""
-    if folder.tiny or not (folder.path / "tiny_vae").is_dir():
-        return None
-    return _decoder("tiny-decoder", folder, "tiny_vae", size)
-
-
-def _decoder(name: str, folder: Folder, part: str, size: int) -> Module:
-    path, side = folder.path / part, size // folder.factor
-    kind = _Config(path / "config.json").content.get("_class_name")
-    if kind not in _CLASSES["vae"]:
-        raise ModelError(f"{path}/config.json: {kind} cannot be used; only {' or '.join(_CLASSES['vae'])} can")
-    inputs = (Input(name="latents", shape=(1, folder.channels, side, side)),)
-    return Module(name=name, load=partial(_load_decoder, path, kind), inputs=inputs, weights=_digest(path))
-
-
-def _load_text_encoder(path: Path, kind: str) -> torch.nn.Module:
-    import transformers
-
-    return _LastHiddenState(_weights(getattr(transformers, kind), path, "model", "dtype"))
-
-
-def _load_denoiser(path: Path) -> torch.nn.Module:
-    from diffusers import UNet2DConditionModel
-
-    return _Prediction(_weights(UNet2DConditionModel, path))
-
-
-def _load_decoder(path: Path, kind: str) -> torch.nn.Module:
-    import diffusers
-
-    return _Decoded(_weights(getattr(diffusers, kind), path))
-
-
-class _LastHiddenState(torch.nn.Module):
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    @override
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self.model(input_ids=input_ids, return_dict=False)[0]
-        return states
-
-
-class _Prediction(torch.nn.Module):
-    """Takes the time as :class:`TimeProjection` makes it, in place of the model's own projection."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        self.model.get_time_embed = _as_given
-
-    @override
-    def forward(self, latents: torch.Tensor, time: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        prediction: torch.Tensor = self.model(latents, time, encoder_hidden_states=states, return_dict=False)[0]
-        return prediction
-
-
-def _as_given(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-    return timestep.to(sample.dtype)
-
-
-class _Decoded(torch.nn.Module):
-    """Undoes the scaling that the denoiser's latents have, decodes, and maps −1..1 to 0..1."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        self.scale = float(model.config.scaling_factor)
-        self.shift = float(getattr(model.config, "shift_factor", None) or 0.0)
-
-    @override
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        picture: torch.Tensor = self.model.decode(latents / self.scale + self.shift, return_dict=False)[0]
-        return (picture / 2 + 0.5).clamp(0, 1)
 
 
 @contextmanager
@@ -326,32 +290,3 @@ def quiet_libraries() -> Iterator[None]:
         talker.setLevel(level)
         if shown:
             bars.enable_progress_bar()
-
-
-def _weights(kind: Any, path: Path, stem: str = "diffusion_pytorch_model", dtype: str = "torch_dtype") -> Any:
-    """Load one part in float32, fp16 files included; a part with tensors missing is refused, not made up."""
-    half_only = not any(path.glob(f"{stem}.safetensors*")) and any(path.glob(f"{stem}.fp16*.safetensors"))
-    kinds = {dtype: torch.float32, "variant": "fp16" if half_only else None}
-    try:
-        with quiet_libraries():
-            model, info = kind.from_pretrained(
-                path, local_files_only=True, use_safetensors=True, output_loading_info=True, **kinds
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{path}: the weights cannot be read ({error}); get the model again") from error
-    for what in ("missing_keys", "mismatched_keys"):
-        if wrong := sorted(map(str, info[what])):
-            raise ModelError(
-                f"{path}: {len(wrong)} tensors do not fit config.json ({what}, {wrong[0]} first); get the model again"
-            )
-    return model
-
-
-def _digest(path: Path) -> str:
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(f"{path}: there is no .safetensors file in it; get the model again")
-    try:
-        return weights_digest([path / "config.json", *weights])
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error

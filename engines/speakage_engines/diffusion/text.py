@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speakage_engines.api import CompiledModule, ModelError
 
 CACHE_SIZE: Final = 256
-"""Texts: 80 MB with Stable Diffusion 2.x, less with smaller ones."""
+"""Texts: 80 MB with Stable Diffusion 2.x, 160 MB with SDXL's two encoders, less with smaller ones."""
 _WORD: Final = re.compile(r"<[\w-]+>|[^\W_]+(?:['’][^\W_]+)*")
 """A word, or a reserved token such as ``<subject-1>``."""
 
@@ -62,7 +62,7 @@ class TextEncoder:
         return Reading(text, (*unknown, *self._beyond(text)))
 
     def __call__(self, prompt: str) -> NDArray[np.float32]:
-        """States of shape ``(1, length, width)``; the same tokens cost the network one run, however they are spelt."""
+        """What the network gives, ``(1, …)``; the same tokens cost the network one run, however they are spelt."""
         text = self.read(prompt).text
         ids = tuple(self._tokenizer(text, padding="max_length", max_length=self._length, truncation=True)["input_ids"])
         if ids in self._cache:

@@ -1,4 +1,4 @@
-"""A random denoiser in SDXL's shape, tiny: it is told of sizes and of a pooled prompt besides the prompt.
+"""A random denoiser in SDXL's shape, tiny: it is told sizes and a pooled prompt besides the prompt.
 
 A module of its own, since exports are made in another process, which imports it by name.
 """
@@ -7,44 +7,9 @@ from __future__ import annotations
 
 import torch
 from diffusers import UNet2DConditionModel
-from typing_extensions import override
 
 from speakage_engines.compile.module import Input, Module
-
-
-class Projected(torch.nn.Module):
-    """Sizes as waves, in the type that they came in: diffusers makes them float32, and ONNX joins only equal types."""
-
-    def __init__(self, projection: torch.nn.Module) -> None:
-        super().__init__()
-        self.projection = projection
-
-    @override
-    def forward(self, sizes: torch.Tensor) -> torch.Tensor:
-        waves: torch.Tensor = self.projection(sizes)
-        return waves.to(sizes.dtype)
-
-
-class Conditioned(torch.nn.Module):
-    """Takes as inputs what diffusers takes in a dictionary."""
-
-    def __init__(self, model: UNet2DConditionModel) -> None:
-        super().__init__()
-        self.model = model
-        self.model.add_time_proj = Projected(model.add_time_proj)
-
-    @override
-    def forward(
-        self,
-        latents: torch.Tensor,
-        timestep: torch.Tensor,
-        states: torch.Tensor,
-        text_embeds: torch.Tensor,
-        time_ids: torch.Tensor,
-    ) -> torch.Tensor:
-        added = {"text_embeds": text_embeds, "time_ids": time_ids}
-        prediction: torch.Tensor = self.model(latents, timestep, states, added_cond_kwargs=added, return_dict=False)[0]
-        return prediction
+from speakage_engines.diffusion.modules import Prediction
 
 
 def sdxl_shaped() -> torch.nn.Module:
@@ -56,7 +21,7 @@ def sdxl_shaped() -> torch.nn.Module:
         cross_attention_dim=64, addition_embed_type="text_time", addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=80, norm_num_groups=8,
     )  # fmt: skip
-    return Conditioned(model)
+    return Prediction(model)
 
 
 SDXL = Module(
@@ -64,10 +29,9 @@ SDXL = Module(
     load=sdxl_shaped,
     inputs=(
         Input(name="latents", shape=(1, 4, 8, 8)),
-        Input(name="timestep", shape=(1,), dtype="int64"),
+        Input(name="time", shape=(1, 32)),
         Input(name="states", shape=(1, 77, 64)),
-        Input(name="text_embeds", shape=(1, 32)),
-        Input(name="time_ids", shape=(1, 6)),
+        Input(name="added", shape=(1, 80)),
     ),
     weights="random, seed 0, SDXL's shape",
 )

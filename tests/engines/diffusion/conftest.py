@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +11,11 @@ from typing import Any, Literal
 import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, EulerDiscreteScheduler, UNet2DConditionModel
-from tokenizers import Tokenizer, pre_tokenizers
-from tokenizers.models import WordLevel
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+from transformers import CLIPTextConfig, CLIPTextModel
 
+from engines.diffusion import families
 from speakage_engines.api import PictureSpec
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
-
-TINY_WORDS = ("<pad>", "<unk>", "<end>", "a", "house", "car", "red", "on", "the", "moon", "beach")
-TINY_TOKENS = 8
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +54,8 @@ def tiny_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         block_out_channels=(8, 16), norm_num_groups=4, latent_channels=4,
     )  # fmt: skip
     text = CLIPTextConfig(
-        vocab_size=len(TINY_WORDS), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=TINY_TOKENS, pad_token_id=0, bos_token_id=2, eos_token_id=2,
+        vocab_size=len(families.WORDS), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=families.TOKENS, pad_token_id=0, bos_token_id=2, eos_token_id=2,
     )  # fmt: skip
     unet.save_pretrained(folder / "unet")
     vae.save_pretrained(folder / "vae")
@@ -67,7 +63,7 @@ def tiny_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     EulerDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
     ).save_pretrained(folder / "scheduler")
-    word_tokenizer(TINY_WORDS).save_pretrained(folder / "tokenizer")
+    families.tokenizer().save_pretrained(folder / "tokenizer")
     (folder / "model_index.json").write_text(
         '{"_class_name": "StableDiffusionPipeline", "scheduler": ["diffusers", "EulerDiscreteScheduler"],'
         ' "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "PreTrainedTokenizerFast"],'
@@ -92,12 +88,3 @@ def with_tiny_decoder(tiny: Path) -> Path:
         num_decoder_blocks=(1, 1), latent_channels=4,
     ).save_pretrained(tiny / "tiny_vae")  # fmt: skip
     return tiny
-
-
-def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
-    """One token a word, the first two being padding and the unknown."""
-    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", model_max_length=TINY_TOKENS
-    )

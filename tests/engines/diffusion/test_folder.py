@@ -93,9 +93,13 @@ CASES: dict[str, tuple[Callable[[Path], None], str]] = {
         change("model_index.json", text_encoder=["transformers", "CLIPTextModelWithProjection"]),
         r"model_index\.json: text_encoder is CLIPTextModelWithProjection; only CLIPTextModel or BertModel can be used",
     ),
-    "sdxl by its unet": (
+    "sdxl with one text encoder": (
         change("unet/config.json", addition_embed_type="text_time"),
-        r"unet/config\.json: addition_embed_type is text_time; .*SDXL",
+        r"model_index\.json: text_encoder_2 is None; only CLIPTextModelWithProjection can be used",
+    ),
+    "a denoiser that is told pictures": (
+        change("unet/config.json", addition_embed_type="image"),
+        r"unet/config\.json: addition_embed_type is image; .*cannot be used yet",
     ),
     "a transformer": (change("model_index.json", unet=None), r"model_index\.json: unet is None; only UNet2D"),
     "an odd index": (change("model_index.json", unet=[]), r"model_index\.json: unet is \[\]; only UNet2D"),

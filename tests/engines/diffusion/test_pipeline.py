@@ -80,10 +80,10 @@ def test_a_bf16_engine_tells_neighbouring_timesteps_apart(embedded: Loaded, spec
     )
     if model.info.precision != "bf16":
         pytest.skip("this CPU does not compute in bf16")
-    states = np.concatenate([model._parts.text(""), model._parts.text(CAR.prompt)])
+    told = model._parts.text(CAR.prompt, "")
     noise = np.random.default_rng(0).standard_normal((1, 8, 16, 16)).astype(np.float32)
-    moved = model._predict(noise, 834, states) - model._predict(noise, 830, states)
-    expected = embedded("torch")._predict(noise, 834, states) - embedded("torch")._predict(noise, 830, states)
+    moved = model._predict(noise, 834, told) - model._predict(noise, 830, told)
+    expected = embedded("torch")._predict(noise, 834, told) - embedded("torch")._predict(noise, 830, told)
     assert (moved * expected).sum() / (expected * expected).sum() == pytest.approx(1, abs=0.3)
 
 

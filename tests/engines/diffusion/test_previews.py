@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from speakage_engines.api import ModelError
-from speakage_engines.diffusion.previews import Decoders, linear_rgb, to_rgb
+from speakage_engines.diffusion.previews import Decoders, LinearMap, linear_map, linear_rgb, to_rgb
+
+SD, SDXL = linear_map(4, 0.18215), linear_map(4, 0.13025)
 
 
 class Flat:
@@ -29,27 +31,28 @@ def latents(channels: int) -> NDArray[np.float32]:
 
 
 def test_the_tiny_decoder_shows_previews_and_the_final_one_the_picture() -> None:
-    decoders = Decoders(Flat(1.0), Flat(0.2), final_is_tiny=False)
+    decoders = Decoders(Flat(1.0), Flat(0.2), SD)
     assert decoders.preview(latents(4), 16).mean() == 51
     assert decoders.final(latents(4)).mean() == 255
 
 
 def test_without_a_tiny_decoder_stable_diffusions_latents_are_shown_by_a_linear_map() -> None:
-    decoders = Decoders(Flat(1.0), None, final_is_tiny=False)
+    decoders = Decoders(Flat(1.0), None, SD)
     preview = decoders.preview(latents(4), 16)
     assert (preview.shape, preview.dtype, int(preview[0, 0, 0])) == ((16, 16, 3), np.uint8, 128)
 
 
-@pytest.mark.parametrize(("channels", "final_is_tiny"), [(4, True), (8, False)])
-def test_other_latents_are_shown_by_the_final_decoder(channels: int, final_is_tiny: bool) -> None:
-    decoders = Decoders(Flat(0.2), None, final_is_tiny=final_is_tiny)
+@pytest.mark.parametrize(("channels", "scale"), [(4, 1.0), (16, 0.18215)])
+def test_other_latents_are_shown_by_the_final_decoder(channels: int, scale: float) -> None:
+    decoders = Decoders(Flat(0.2), None, linear_map(channels, scale))
     assert decoders.preview(latents(channels), 16).mean() == 51
 
 
-def test_the_linear_map_tells_bright_from_dark_in_its_place() -> None:
+@pytest.mark.parametrize("linear", [SD, SDXL])
+def test_the_linear_maps_tell_bright_from_dark_in_its_place(linear: LinearMap) -> None:
     array = latents(4)
     array[0, 0, :, 0], array[0, 0, :, 1] = -2, 2
-    rgb = linear_rgb(array, 16)
+    rgb = linear_rgb(array, linear, 16)
     assert rgb[:, 0].mean() < 60 < 200 < rgb[:, -1].mean()
 
 

@@ -1,0 +1,75 @@
+"""Which networks a setting means, before any is compiled: one answer for those that paint and those that only build."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from speakage_engines.api import ModelChoice, ModelError, PictureSpec, Progress, no_progress
+from speakage_engines.compile.key import EngineKey, ExportKey, weights_digest
+from speakage_engines.compile.module import Backend, Module
+from speakage_engines.diffusion.checkpoint import folder_of
+from speakage_engines.diffusion.conditioning import Guidance
+from speakage_engines.diffusion.folder import Folder, read_folder
+from speakage_engines.diffusion.modules import decoder, denoiser, text_encoders, tiny_decoder
+from speakage_engines.models import resolve_picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """A picture model as it will be compiled."""
+
+    choice: ModelChoice
+    folder: Folder
+    size: int
+    """Pixels, both sides."""
+    guidance: Guidance
+    text: tuple[Module, ...]
+    denoiser: Module
+    decoder: Module
+    tiny_decoder: Module | None
+
+    @property
+    def modules(self) -> list[Module]:
+        """All of them, in the order in which they run."""
+        last = [self.decoder] if self.tiny_decoder is None else [self.decoder, self.tiny_decoder]
+        return [*self.text, self.denoiser, *last]
+
+    def key(self, backend: Backend, precision: str) -> EngineKey:
+        """What shapes its pictures on a backend; ``precision`` is read back from the denoiser."""
+        folder = self.folder
+        tokenizers = (folder.path / part.tokenizer for part in folder.text)
+        return EngineKey(
+            exports=tuple(ExportKey.of(module).digest() for module in self.modules),
+            scheduler=json.dumps(folder.scheduler, sort_keys=True),
+            tokenizers=tuple(weights_digest(file for file in path.iterdir() if file.is_file()) for path in tokenizers),
+            guidance=self.guidance.scale,
+            zeros_for_empty=folder.zeros_for_empty,
+            backend=backend.name,
+            backend_version=backend.version,
+            device=backend.device,
+            precision=precision,
+        )
+
+
+def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
+    """Read the configurations of what a setting means; raises :class:`ModelError`.
+
+    A single file is converted first, once. No weights are loaded.
+    """
+    choice = resolve_picture(spec)
+    folder = read_folder(folder_of(choice.path, spec.models_folder, progress))
+    size = spec.size or folder.size
+    if size % folder.multiple:
+        raise ModelError(f"picture.size is {size}; this model takes multiples of {folder.multiple}")
+    guidance = Guidance.of(folder, folder.guidance if spec.guidance < 0 else spec.guidance)
+    return Blueprint(
+        choice=choice,
+        folder=folder,
+        size=size,
+        guidance=guidance,
+        text=tuple(text_encoders(folder)),
+        denoiser=denoiser(folder, size, guidance.batch),
+        decoder=decoder(folder, size),
+        tiny_decoder=tiny_decoder(folder, size),
+    )

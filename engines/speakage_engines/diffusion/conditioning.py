@@ -1,0 +1,136 @@
+"""What a denoiser is given at every step beside latents and time: prompts, sizes, guidance.
+
+Families differ in this alone, so one :class:`Conditioning` is chosen for a model, and nothing else knows which. A
+prompt is told by one text encoder (Stable Diffusion 1.x, 2.x and what was distilled from them) or by two (SDXL, Podell
+et al. 2023, section 2.2); guidance by contrast (classifier-free, Ho and Salimans 2022), by its scale (LCM), or not at
+all (turbo models and their kin, whose scale is 1 or less).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakage_engines.diffusion.folder import Folder
+from speakage_engines.diffusion.text import TextEncoder
+from speakage_engines.diffusion.waves import guidance_waves
+
+Told: TypeAlias = tuple[NDArray[np.float32], ...]
+"""Inputs of a denoiser after latents and time, in its order, each ``(batch, …)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guidance:
+    """How strongly a picture follows its prompt, and by which means."""
+
+    scale: float
+    waves: NDArray[np.float32] | None
+    """The scale, for a denoiser that is told it; shape ``(1, width)``."""
+
+    @classmethod
+    def of(cls, folder: Folder, scale: float) -> Guidance:
+        """The means that this denoiser was made for."""
+        return cls(scale=scale, waves=guidance_waves(scale, folder.guidance_width) if folder.guidance_width else None)
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether a step asks the denoiser twice: with the prompt, and without."""
+        return self.waves is None and self.scale > 1
+
+    @property
+    def batch(self) -> int:
+        """How many predictions a step takes."""
+        return 2 if self.contrasts else 1
+
+    def apply(self, predictions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(batch, channels, h, w)``, without the prompt first → ``(1, channels, h, w)`` (Ho and Salimans, eq. 6)."""
+        if not self.contrasts:
+            return predictions
+        without, with_prompt = predictions[:1], predictions[1:]
+        guided: NDArray[np.float32] = without + np.float32(self.scale) * (with_prompt - without)
+        return guided
+
+
+class _Words(Protocol):
+    """A prompt in a family's form."""
+
+    def prompt(self, text: str) -> Told:
+        """What the picture shows."""
+
+    def negative(self, text: str) -> Told:
+        """What it does not show; often empty."""
+
+
+class _OneEncoder:
+    """The states of one text encoder: Stable Diffusion 1.x and 2.x, and what was distilled from them."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+
+    def prompt(self, text: str) -> Told:
+        return (self._encoder(text),)
+
+    def negative(self, text: str) -> Told:
+        return self.prompt(text)
+
+
+class _TwoEncoders:
+    """SDXL: both encoders' states side by side, then the second one's pooled prompt with the sizes as waves.
+
+    As in diffusers' pipeline the picture is said to be whole, uncropped and as large as it is painted.
+    """
+
+    def __init__(self, encoders: Sequence[TextEncoder], folder: Folder, size: int) -> None:
+        if folder.sizes is None:
+            raise ValueError("only denoisers that are told sizes have two text encoders")
+        self._first, self._second = encoders
+        self._part = folder.text[1]
+        self._zeros = folder.zeros_for_empty
+        self._sizes = folder.sizes.of([size, size, 0, 0, size, size]).reshape(1, -1)
+
+    def prompt(self, text: str) -> Told:
+        """States ``(1, tokens, width)``, and ``(1, pooled + sizes)``."""
+        both = self._second(text)
+        pooled = both[:, -self._part.pooled :]
+        states = both[:, : -self._part.pooled].reshape(1, self._part.tokens, self._part.width)
+        return np.concatenate([self._first(text), states], axis=2), np.concatenate([pooled, self._sizes], axis=1)
+
+    def negative(self, text: str) -> Told:
+        """Nothing, where the family takes that for an empty prompt: zeros, but the sizes are told all the same."""
+        states, added = self.prompt(text)
+        if text or not self._zeros:
+            return states, added
+        zeros = np.zeros_like(added[:, : self._part.pooled])
+        return np.zeros_like(states), np.concatenate([zeros, self._sizes], axis=1)
+
+
+class Conditioning:
+    """What a model's denoiser is told, by prompt; its encoders keep what they made."""
+
+    def __init__(self, encoders: Sequence[TextEncoder], guidance: Guidance, folder: Folder, size: int) -> None:
+        self.guidance = guidance
+        self._encoders = tuple(encoders)
+        self._words: _Words = (
+            _OneEncoder(self._encoders[0]) if folder.sizes is None else _TwoEncoders(self._encoders, folder, size)
+        )
+
+    @property
+    def runs(self) -> int:
+        """How often text encoders ran: a repeated prompt costs none."""
+        return sum(encoder.runs for encoder in self._encoders)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words without a token, or without room; both of SDXL's tokenizers have the same words."""
+        return self._encoders[0].read(prompt).unknown
+
+    def __call__(self, prompt: str, negative: str) -> Told:
+        """With contrast, without the prompt first."""
+        told = self._words.prompt(prompt)
+        if self.guidance.contrasts:
+            pairs = zip(self._words.negative(negative), told, strict=True)
+            told = tuple(np.concatenate(pair) for pair in pairs)
+        return told if self.guidance.waves is None else (*told, self.guidance.waves)
