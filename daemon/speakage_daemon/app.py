@@ -164,10 +164,12 @@ def picture_spec(config: Config) -> api.PictureSpec:
         model=picture.model,
         backend=picture.backend,
         precision=picture.precision,
+        device=picture.device,
         steps=picture.steps,
         guidance=picture.guidance,
         size=picture.size,
         threads=picture.threads,
+        build_memory_mb=config.models.build_memory_mb,
         models_folder=config.models.folder,
         engines_folder=config.models.engines,
     )

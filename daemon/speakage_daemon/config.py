@@ -91,11 +91,13 @@ class PictureSettings(Section):
     """The model that paints."""
 
     model: str = "auto"
-    """``auto`` (the best on disk, else the embedded one), ``embedded``, a name of `speakage models`, or a folder."""
+    """``auto`` (the best on disk, else embedded), ``embedded``, a name of `speakage models`, a folder, or a file."""
     backend: Literal["auto", "openvino", "torch", "tensorrt"] = "auto"
     """What runs the networks; ``auto`` is openvino on a CPU, torch on an NVIDIA card, and never tensorrt."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto`` takes bf16 where the processor computes in it, and fp16 with tensorrt."""
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """``auto`` takes bf16 where the processor computes in it, and fp16 with tensorrt; ``int8`` is for openvino."""
+    device: Literal["auto", "cpu", "gpu", "npu"] = "auto"
+    """Where it runs: ``auto`` is an NVIDIA card or else the CPU; ``gpu`` and ``npu`` are Intel's with openvino."""
     steps: int = Field(0, ge=0, le=100)
     """Denoising steps; 0 takes the model's own default."""
     guidance: float = Field(-1.0, le=30)
@@ -152,6 +154,8 @@ class ModelsSettings(Section):
     """Models that `speakage models get` fetched."""
     engines: Path = CACHE / "engines"
     """Exported and compiled engines; made again when missing."""
+    build_memory_mb: int = Field(0, ge=0)
+    """Memory that making an engine may take (2^20 bytes); 0 sets no limit."""
 
 
 class Config(Section):

@@ -29,7 +29,8 @@ FRAME_SAMPLES = 320
 """Samples in one frame of the road: 20 ms."""
 
 BackendName: TypeAlias = Literal["openvino", "torch", "tensorrt"]
-PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16"]
+PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "int8"]
+DeviceName: TypeAlias = Literal["auto", "cpu", "gpu", "npu"]
 
 
 class EngineError(Exception):
@@ -188,9 +189,10 @@ class PictureSpec:
     """Which picture model to load, and how."""
 
     model: str = "auto"
-    """``auto``, ``embedded``, a name of ``speakage models``, or a diffusers folder."""
+    """``auto``, ``embedded``, a name of ``speakage models``, a diffusers folder, or a checkpoint in one file."""
     backend: BackendName | Literal["auto"] = "auto"
     precision: PrecisionName = "auto"
+    device: DeviceName = "auto"
     steps: int = 0
     """0 takes the model's own default."""
     guidance: float = -1.0
@@ -198,8 +200,15 @@ class PictureSpec:
     size: int = 0
     """Pixels, both sides; 0 takes the model's own."""
     threads: int = 0
+    build_memory_mb: int = 0
+    """What making an engine may take (2^20 bytes); 0 sets no limit."""
     models_folder: Path
     engines_folder: Path
+
+    @property
+    def build_memory(self) -> int | None:
+        """The limit in bytes, if there is one."""
+        return self.build_memory_mb << 20 or None
 
 
 # --- compiled modules -----------------------------------------------------------------------------------------------
@@ -252,7 +261,7 @@ def check_backend(spec: PictureSpec) -> str:
     switch_off_telemetry()
     from speakage_engines.compile.backends import describe
 
-    return describe(spec.backend, spec.precision)
+    return describe(spec)
 
 
 def load_speech(spec: SpeechSpec) -> SpeechModel:

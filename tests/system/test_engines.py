@@ -19,6 +19,7 @@ from .process import COMMAND, speakage, surroundings
 pytestmark = pytest.mark.timeout(400)
 
 BUILT = ("text-encoder", "denoiser", "decoder")
+COMPILED = tuple(f"{name}-cpu" for name in BUILT)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def engines(made: Path, tmp_path: Path) -> Path:
 
 
 def one(engines: Path, name: str) -> Path:
-    return next(engines.glob(f"{name}-*"))
+    return next(engines.glob(f"{name}-{'[0-9a-f]' * 32}"))
 
 
 def write(text: str) -> Callable[[Path], object]:
@@ -55,7 +56,7 @@ def test_what_was_built_is_listed_and_sound(tmp_path: Path, engines: Path) -> No
     assert ran.returncode == 0, ran.stderr
     rows = {cells[0]: cells for line in ran.stdout.splitlines() if len(cells := line.strip("│ ").split(" │ ")) == 7}
     rows = {name.strip(): [cell.strip() for cell in cells] for name, cells in rows.items()}
-    assert set(rows) == {*BUILT, "plan"}
+    assert set(rows) == {*BUILT, *COMPILED, "plan"}
     for name in BUILT:
         _, digest, size, when, *rest = rows[name]
         assert one(engines, name).name.startswith(f"{name}-{digest}")
@@ -63,7 +64,10 @@ def test_what_was_built_is_listed_and_sound(tmp_path: Path, engines: Path) -> No
         assert when.endswith("+00:00")
         assert rest == ["ONNX export", "fp32", name]
     assert rows["plan"][4:] == ["tensorrt_rtx 1.7", "fp16 for sm89", "denoiser"]
-    assert "4 engines" in ran.stdout
+    for name in COMPILED:
+        assert rows[name][4].startswith("openvino 20")
+        assert rows[name][6] == name.removesuffix("-cpu")
+    assert "7 engines" in ran.stdout
     verified = speakage(tmp_path, engines, "engines", "verify")
     assert (verified.returncode, verified.stderr) == (0, "")
     assert "all of them are as they were written" in verified.stdout
@@ -86,7 +90,7 @@ def test_damage_is_named_and_pruned_with_all_that_is_superfluous(tmp_path: Path,
     assert f"{one(engines, 'decoder')}: model.onnx is not what was written" in ran.stderr
     assert f"{one(engines, 'text-encoder')}: its engine.json is missing, damaged or another engine's" in ran.stderr
     assert one(engines, "denoiser").name not in ran.stderr
-    assert "2 of 3 are damaged and will not be used: `speakage engines prune` removes them" in ran.stderr
+    assert "2 of 6 are damaged and will not be used: `speakage engines prune` removes them" in ran.stderr
 
     listed = speakage(tmp_path, engines, "engines", "list")
     assert listed.returncode == 0
@@ -98,7 +102,7 @@ def test_damage_is_named_and_pruned_with_all_that_is_superfluous(tmp_path: Path,
     superfluous = {store.engine("old", old, write("old")).name, store.engine("plan", plan, write("plan")).name}
     (engines / ".making-dead").mkdir()
     (engines / ".making-dead/model.onnx").write_bytes(b"0" * 2_000_000)
-    kept = one(engines, "denoiser")
+    kept, compiled = one(engines, "denoiser"), {one(engines, name).name for name in COMPILED}
     ran = speakage(tmp_path, engines, "engines", "prune")
     assert ran.returncode == 0, ran.stderr
     removed = {line.split()[1].rstrip(":") for line in ran.stdout.splitlines() if line.startswith("removed")}
@@ -107,7 +111,7 @@ def test_damage_is_named_and_pruned_with_all_that_is_superfluous(tmp_path: Path,
     assert "its exporter is not the one that is installed" in ran.stdout
     assert "5 removed, " in ran.stdout
     assert float(ran.stdout.split("5 removed, ")[1].split()[0]) > 2
-    assert {path.name for path in engines.iterdir()} == {".lock", kept.name}
+    assert {path.name for path in engines.iterdir()} == {".lock", kept.name, *compiled}
     assert speakage(tmp_path, engines, "engines", "verify").returncode == 0
 
     ran = speakage(tmp_path, engines, "engines", "prune", "--all")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -19,9 +20,13 @@ from speakage_daemon.errors import SpeakageError
 if TYPE_CHECKING:
     from speakage_engines.api import PictureSpec, PrecisionName
     from speakage_engines.compile.module import Module
+    from speakage_engines.compile.parity import Parity
     from speakage_engines.compile.store import EngineStore
 
 commands = typer.Typer()
+
+PARITY = ("computes in", "cosine", "PSNR dB", "SSIM")
+"""Against torch in fp32: the worst of a few calls."""
 
 
 class Backend(StrEnum):
@@ -38,6 +43,16 @@ class Precision(StrEnum):
     fp32 = "fp32"
     fp16 = "fp16"
     bf16 = "bf16"
+    int8 = "int8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An engine, and how near it came to torch."""
+
+    folder: Path
+    parity: Parity | None
+    """None where it cannot run here, and so cannot be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +60,7 @@ class Maker:
     """How an engine comes to be, and for what."""
 
     target: str
-    make: Callable[[Module], Path]
-    """Gives the folder that it lies in."""
+    make: Callable[[Module], Made]
 
 
 @commands.command()
@@ -59,28 +73,32 @@ def build(
     ] = "current",
     model: Annotated[str | None, typer.Option(help="auto, embedded, a name of `speakage models`, or a folder.")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels on each side; else the model's own.")] = None,
-    precision: Annotated[Precision, typer.Option(help="fp16 is for tensorrt only.")] = Precision.auto,
+    precision: Annotated[Precision, typer.Option(help="fp16 is for tensorrt, int8 for openvino.")] = Precision.auto,
     verbose: Verbose = False,
 ) -> None:
-    """Build the engines of a picture model; those that are there already are kept."""
+    """Build the engines of a picture model; those that are there already are kept.
+
+    Each is compared with torch in fp32, and refused where it is too far from it.
+    """
     from speakage_daemon import app
     from speakage_engines.compile.store import EngineStore
 
     log(verbose, logging.WARNING)
     loaded = load(config, settings, {"picture.model": model, "picture.size": size}).config
     spec = app.picture_spec(loaded)
-    table = Table("engine", "for", "MB", "s")
+    table = Table("engine", "for", "MB", "s", *PARITY)
     folders = []
     with Bar() as bar:
-        store = EngineStore(spec.engines_folder, bar.load)
+        store = EngineStore(spec.engines_folder, bar.load, spec.build_memory)
         maker = _maker(backend, precision, target, store, spec)
         with store.building():
             for module in _modules(spec):
                 began = time.perf_counter()
-                folder = maker.make(module)
+                made = maker.make(module)
                 seconds = time.perf_counter() - began
-                table.add_row(module.name, maker.target, f"{_bytes(folder) / 1e6:.1f}", f"{seconds:.1f}")
-                folders.append(folder)
+                megabytes = f"{_bytes(made.folder) / 1e6:.1f}"
+                table.add_row(module.name, maker.target, megabytes, f"{seconds:.1f}", *_parity(made.parity))
+                folders.append(made.folder)
     out.print(table)
     for folder in folders:
         out.print(folder, highlight=False, soft_wrap=True)
@@ -88,41 +106,59 @@ def build(
 
 def _maker(backend: Backend, precision: Precision, target: str, store: EngineStore, spec: PictureSpec) -> Maker:
     if backend is Backend.tensorrt:
-        from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
-        from speakage_engines.compile.tensorrt_build import PlanOptions
-
-        plans = TensorRtBackend(precision.value, store, TensorRtSettings(plan=PlanOptions(target=target)))
-        return Maker(target=plans.target, make=plans.build)
-    names: dict[Precision, PrecisionName] = {Precision.auto: "auto", Precision.fp32: "fp32", Precision.bf16: "bf16"}
-    if precision not in names:
-        raise SpeakageError("--precision fp16 is for --backend tensorrt; openvino computes in fp32 or bf16")
+        return _tensorrt(precision, target, store)
+    if precision is Precision.fp16:
+        raise SpeakageError("--precision fp16 is for --backend tensorrt; openvino computes in fp32, bf16 or int8")
     if target != "current":
         raise SpeakageError(f"--target {target} is for --backend tensorrt; openvino builds for the machine it is on")
-    from speakage_engines.compile.backends import open_backend
+    names: dict[Precision, PrecisionName] = {
+        Precision.auto: "auto", Precision.fp32: "fp32", Precision.bf16: "bf16", Precision.int8: "int8"
+    }  # fmt: skip
+    return _openvino(dataclasses.replace(spec, backend="openvino", precision=names[precision]), store)
 
-    compiler = open_backend("openvino", names[precision], spec.threads, store)
 
-    def make(module: Module) -> Path:
-        compiler.compile(module)
-        return store.onnx(module).parent
+def _tensorrt(precision: Precision, target: str, store: EngineStore) -> Maker:
+    from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
+    from speakage_engines.compile.tensorrt_build import PlanOptions
+
+    names: dict[Precision, Literal["auto", "fp32", "fp16", "bf16"]] = {
+        Precision.auto: "auto", Precision.fp32: "fp32", Precision.fp16: "fp16", Precision.bf16: "bf16"
+    }  # fmt: skip
+    if precision not in names:
+        raise SpeakageError("--precision int8 is for --backend openvino; tensorrt computes in fp32, fp16 or bf16")
+    plans = TensorRtBackend(names[precision], store, TensorRtSettings(plan=PlanOptions(target=target)))
+    return Maker(target=plans.target, make=lambda module: Made(folder=plans.build(module), parity=None))
+
+
+def _openvino(spec: PictureSpec, store: EngineStore) -> Maker:
+    from speakage_engines.compile.backends.openvino import OpenVinoBackend
+    from speakage_engines.compile.examples import read, record
+    from speakage_engines.compile.parity import check, measure
+
+    compiler = OpenVinoBackend(spec, store)
+
+    def make(module: Module) -> Made:
+        examples = read(record(spec, store), module.name)
+        parity = measure(module.name, "openvino", compiler.compile(module), examples.parity)
+        check(parity)
+        return Made(folder=compiler.source(module).parent, parity=parity)
 
     return Maker(target=compiler.device, make=make)
 
 
+def _parity(parity: Parity | None) -> tuple[str, ...]:
+    """Cells of the columns of the gate."""
+    if parity is None:
+        return ("", "not run: no card", "", "")
+    similar = "" if parity.ssim is None else f"{parity.ssim:.4f}"
+    return (parity.precision, f"{parity.cosine:.6f}", f"{parity.psnr:.1f}", similar)
+
+
 def _modules(spec: PictureSpec) -> list[Module]:
     """What the picture model is made of, in the order in which it runs."""
-    from speakage_engines.api import ModelError
-    from speakage_engines.diffusion import folder as parts
-    from speakage_engines.models import resolve_picture
+    from speakage_engines.diffusion.blueprint import draw_up
 
-    folder = parts.read_folder(resolve_picture(spec).path)
-    size = spec.size or folder.size
-    if size % folder.multiple:
-        raise ModelError(f"picture.size is {size}; this model takes multiples of {folder.multiple}")
-    guidance = folder.guidance if spec.guidance < 0 else spec.guidance
-    modules = [parts.text_encoder(folder), parts.denoiser(folder, size, 2 if guidance > 1 else 1)]
-    decoders = (parts.decoder(folder, size), parts.tiny_decoder(folder, size))
-    return modules + [module for module in decoders if module is not None]
+    return draw_up(spec).modules
 
 
 def _bytes(folder: Path) -> int:

@@ -16,7 +16,7 @@ engines = typer.Typer(help="What was exported and compiled: look, check, clear a
 commands = typer.Typer()
 commands.add_typer(engines, name="engines")
 
-SHOWN_DIGITS = 12
+SHOWN_DIGITS = 8
 """Of a key; the whole of it is in the folder's name."""
 
 
@@ -92,11 +92,27 @@ def _row(engine: Kept, modules: dict[str, Any]) -> tuple[str, ...]:
             described.digest[:SHOWN_DIGITS],
             size,
             described.made,
-            "ONNX export" if export else f"{key.get('backend', '')} {key.get('backend_version', '')}",
-            "fp32" if export else f"{key.get('precision', '')} for {key.get('target', '')}",
+            _exported(key) if export else f"{key.get('backend', '')} {_released(key)}",
+            "fp32" if export else _precision(key),
             key.get("module", "") if export else modules.get(key.get("export", ""), ""),
         )
     )
+
+
+def _exported(key: dict[str, Any]) -> str:
+    """Examples are no engine, but of the same exporter as those that are measured by them."""
+    return "ONNX export" if "module" in key else "examples"
+
+
+def _released(key: dict[str, Any]) -> str:
+    """The version without the build that it came from."""
+    return str(key.get("backend_version", "")).partition("-")[0]
+
+
+def _precision(key: dict[str, Any]) -> str:
+    """With the card that it is for; what OpenVINO compiled is for this machine."""
+    precision = str(key.get("precision", ""))
+    return precision if key.get("backend") == "openvino" else f"{precision} for {key.get('target', '')}"
 
 
 def _total(store: EngineStore, kept: list[Kept]) -> None:

@@ -132,7 +132,7 @@ class Builder:
             if self._limit is not None and (taken := child.memory()) > self._limit:
                 raise BuildError(
                     f"{what} was stopped: it took {taken >> 20} MB of memory and {self._limit >> 20} MB are allowed; "
-                    "allow more, or paint smaller pictures"
+                    "allow more (models.build_memory_mb), or paint smaller pictures"
                 )
             answer = child.receive()
             if isinstance(answer, _Told):

@@ -123,6 +123,11 @@ class EngineStore:
                 self._make(name, key, make, folder)
         return folder
 
+    def find(self, name: str, key: Key) -> Path | None:
+        """The folder of the engine with this key, if there is one that is sound."""
+        folder = self.folder / f"{name}-{key.digest()}"
+        return folder if fault(folder) is None else None
+
     def apart(self, what: str, task: Task) -> None:
         """Do a task in the builder's process; see :meth:`speakage_engines.compile.build.Builder.run`."""
         with self.building():

@@ -51,6 +51,14 @@ def noted(notes: Path, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     return make()
 
 
+def spoilt(load: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    """A network of which one layer's weights have grown by a quarter."""
+    network = load()
+    with torch.no_grad():
+        next(item for item in network.parameters() if item.ndim > 1).mul_(1.25)
+    return network
+
+
 def killed() -> torch.nn.Module:
     """What the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)

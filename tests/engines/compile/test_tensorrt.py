@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ import torch
 from onnx import TensorProto, helper
 
 from engines.compile.sdxl_shape import SDXL
-from speakage_engines.api import BuildError, EngineError
+from speakage_engines.api import BuildError, EngineError, PictureSpec
 from speakage_engines.compile.backends import choose, open_backend
 from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
 from speakage_engines.compile.backends.torch import TorchBackend
@@ -38,7 +38,8 @@ from speakage_engines.compile.tensorrt_build import (
 )
 from speakage_engines.compile.tensorrt_library import TARGETS, Library, Phases, open_library, resolve_target
 from speakage_engines.compile.tensorrt_run import why_invalid
-from speakage_engines.diffusion.folder import decoder, denoiser, read_folder
+from speakage_engines.diffusion.folder import read_folder
+from speakage_engines.diffusion.modules import decoder, denoiser
 from speakage_engines.models import embedded
 
 pytestmark = pytest.mark.timeout(300)  # exports of real networks, on a machine that may be busy
@@ -52,6 +53,7 @@ MODULES = {
     "decoder": decoder(FOLDER, FOLDER.size),
     "sdxl": SDXL,
 }
+PRECISIONS: tuple[Literal["fp32", "fp16", "bf16"], ...] = ("fp32", "fp16", "bf16")
 BUILT = ("sm86", "sm89", "sm120")
 ADDED = (Input(name="values", shape=(2, 3)),)
 
@@ -194,6 +196,18 @@ def test_limits_are_taken(tmp_path: Path) -> None:
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_in_fp16_is_built_in_fp32(tmp_path: Path) -> None:
+    def precisions(precision: str) -> list[str]:
+        found = [
+            backend(tmp_path, precision=precision).key(replace(SDXL, overflows=wide)).export for wide in (False, True)
+        ]
+        named = {ExportKey.of(replace(SDXL, precision=name)).digest(): name for name in PRECISIONS}
+        return [named[export] for export in found]
+
+    assert precisions("fp16") == ["fp16", "fp32"]
+    assert precisions("bf16") == ["bf16", "bf16"]
 
 
 def test_all_that_shapes_a_plan_is_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +370,8 @@ def test_without_the_library_all_else_works() -> None:
     program = (
         "import sys; sys.modules['tensorrt_rtx'] = sys.modules['tensorrt'] = None\n"
         "import speakage_engines.compile.backends.tensorrt, speakage_daemon.command_line.building\n"
-        "from speakage_engines.compile.backends import describe; print(describe('openvino', 'fp32'))"
+        "from pathlib import Path; from speakage_engines.api import PictureSpec, check_backend\n"
+        "print(check_backend(PictureSpec(backend='openvino', models_folder=Path(), engines_folder=Path())))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
     assert ran.stdout.startswith("openvino"), ran.stderr
@@ -370,7 +385,7 @@ def test_auto_never_takes_it() -> None:
 @needs_no_card
 def test_without_a_card_it_does_not_paint(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no NVIDIA card is seen here by torch; .*set picture.backend to auto"):
-        open_backend("tensorrt", "auto", 0, EngineStore(tmp_path))
+        open_backend("tensorrt", PictureSpec(models_folder=tmp_path, engines_folder=tmp_path), EngineStore(tmp_path))
     with pytest.raises(EngineError, match="a plan for sm89 does not run here: torch sees no such card"):
         backend(tmp_path).compile(SDXL)
     assert not list(tmp_path.iterdir()), "nothing is built to be thrown away"

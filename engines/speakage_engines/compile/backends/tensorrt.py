@@ -7,6 +7,7 @@ done: see :mod:`speakage_engines.compile.tensorrt_build` and :mod:`speakage_engi
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Final, Literal
 
 import torch
 
-from speakage_engines.api import BackendName, CompiledModule, EngineError, PrecisionName
+from speakage_engines.api import BackendName, CompiledModule, EngineError
 from speakage_engines.compile.key import CompiledKey, ExportKey
 from speakage_engines.compile.module import Module
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.compile.tensorrt_build import PlanOptions, PlanTask
 from speakage_engines.compile.tensorrt_library import LibraryName, open_library, resolve_target
 from speakage_engines.compile.tensorrt_run import RunOptions, TensorRtModule
+
+log = logging.getLogger(__name__)
 
 RUNTIME_CACHE: Final = ".tensorrt"
 """Folder beside the engines: what is in an engine's own folder never changes."""
@@ -43,7 +46,7 @@ class TensorRtBackend:
 
     def __init__(
         self,
-        precision: PrecisionName | Literal["fp16"],
+        precision: Literal["auto", "fp32", "fp16", "bf16"],
         store: EngineStore,
         settings: TensorRtSettings | None = None,
     ) -> None:
@@ -77,6 +80,8 @@ class TensorRtBackend:
 
     def build(self, module: Module) -> Path:
         """The folder of the module's plan, built now if need be; raises :class:`BuildError`. Needs no card."""
+        if self._typed(module).precision != self._precision:
+            log.info("the %s computes in fp32: its values do not fit in %s", module.name, self._precision)
         return self._store.engine(f"{module.name}-{self.target}", self.key(module), partial(self._make, module))
 
     def compile(self, module: Module) -> CompiledModule:
@@ -102,4 +107,5 @@ class TensorRtBackend:
 
     def _typed(self, module: Module) -> Module:
         """The networks are strongly typed: what is computed in is what the export says."""
-        return dataclasses.replace(module, precision=self._precision)
+        whole = module.overflows and self._precision == "fp16"
+        return dataclasses.replace(module, precision="fp32" if whole else self._precision)

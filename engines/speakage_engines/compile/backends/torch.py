@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speakage_engines.api import BackendName, BuildError, CompiledModule, PrecisionName
+from speakage_engines.api import BackendName, BuildError, CompiledModule, DeviceName
 from speakage_engines.compile.module import Module
 
 _READ_BACK: Final = {torch.float32: "fp32", torch.bfloat16: "bf16"}
@@ -21,8 +21,8 @@ class TorchBackend:
     name: BackendName = "torch"
     version: str = str(torch.__version__)
 
-    def __init__(self, precision: PrecisionName, threads: int) -> None:
-        on_gpu = torch.cuda.is_available()
+    def __init__(self, precision: Literal["auto", "fp32", "bf16"], threads: int, device: DeviceName = "auto") -> None:
+        on_gpu = on_card(device)
         fast_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
         self._device = torch.device("cuda" if on_gpu else "cpu")
         self.device = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
@@ -41,6 +41,17 @@ class TorchBackend:
         except RuntimeError as error:
             raise BuildError(f"the {module.name} cannot be put on {self.device} ({error})") from error
         return TorchModule(network, self._device, self._dtype)
+
+
+def on_card(device: DeviceName) -> bool:
+    """Whether to run on the NVIDIA card; raises :class:`BuildError` for a device that torch does not see."""
+    there = torch.cuda.is_available()
+    if device == "npu" or (device == "gpu" and not there):
+        raise BuildError(
+            f"picture.device is {device}, but torch sees no such device here, only: cpu{', gpu' if there else ''}; "
+            "set it to auto"
+        )
+    return there and device != "cpu"
 
 
 class TorchModule:
