@@ -24,6 +24,9 @@ bench: dev
 	$(BIN)/python benchmarks/short_context.py
 	$(BIN)/python benchmarks/listen.py
 	$(BIN)/python benchmarks/voice_to_picture.py
+	$(BIN)/speakage bench start
+	$(BIN)/speakage bench --model embedded
+	$(BIN)/speakage bench --random-weights sd-turbo --decoder tiny --size 512 --steps 1
 
 setup: $(VENV)/.installed
 

@@ -8,7 +8,17 @@ from typing import Final
 
 import typer
 
-from speakage_daemon.command_line import building, converting, engines, err, evaluating, looking, painting, training
+from speakage_daemon.command_line import (
+    benching,
+    building,
+    converting,
+    engines,
+    err,
+    evaluating,
+    looking,
+    painting,
+    training,
+)
 from speakage_daemon.errors import ConfigError, SpeakageError
 from speakage_engines.telemetry import switch_off_telemetry
 
@@ -25,6 +35,7 @@ cli = typer.Typer(
 cli.add_typer(painting.commands)
 cli.add_typer(looking.commands)
 cli.add_typer(building.commands)
+cli.add_typer(benching.commands)
 cli.add_typer(engines.commands)
 cli.add_typer(training.commands)
 cli.add_typer(evaluating.commands)

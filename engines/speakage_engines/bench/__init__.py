@@ -1,0 +1,1 @@
+"""How fast a picture model is, from prompt to JPEG, against what people would otherwise use; `speakage bench`."""
