@@ -103,7 +103,8 @@ def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
     first = last(model, CAR)
     assert np.array_equal(first, last(model, CAR))
     for change in ({"seed": 4}, {"prompt": "a cat at night"}, {"negative": "a beach"}):
-        assert psnr(first, last(model, dataclasses.replace(CAR, **change))) < 25
+        # what two backends paint alike is above 40
+        assert psnr(first, last(model, dataclasses.replace(CAR, **change))) < 30
 
 
 def test_a_repeated_prompt_costs_no_text_encoding(embedded: Loaded) -> None:
