@@ -100,11 +100,12 @@ def test_previews_come_one_a_step_and_grow_towards_the_picture(embedded: Loaded)
 
 def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
     model = embedded("openvino")
-    first = last(model, CAR)
-    assert np.array_equal(first, last(model, CAR))
+    # on a bare ground the embedded model paints much the same from every seed
+    request = dataclasses.replace(CAR, prompt="a car in the forest")
+    first = last(model, request)
+    assert np.array_equal(first, last(model, request))
     for change in ({"seed": 4}, {"prompt": "a cat at night"}, {"negative": "a beach"}):
-        # what two backends paint alike is above 40
-        assert psnr(first, last(model, dataclasses.replace(CAR, **change))) < 30
+        assert psnr(first, last(model, dataclasses.replace(request, **change))) < 25
 
 
 def test_a_repeated_prompt_costs_no_text_encoding(embedded: Loaded) -> None:
