@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,7 @@ class StepByStep:
         return tuple(word for word in prompt.split() if word.startswith("zz"))
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
+        self.info = replace(self.info, adapters=request.adapters or ())
         for step in range(1, request.steps + 1):
             assert self.permits.acquire(timeout=20)
             if request.prompt == self.fail_on:

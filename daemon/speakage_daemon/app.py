@@ -169,6 +169,8 @@ def picture_spec(config: Config) -> api.PictureSpec:
         guidance=picture.guidance,
         size=picture.size,
         threads=picture.threads,
+        adapters=picture.adapters,
+        adapter_rank=picture.adapter_rank,
         build_memory_mb=config.models.build_memory_mb,
         models_folder=config.models.folder,
         engines_folder=config.models.engines,

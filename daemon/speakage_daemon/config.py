@@ -106,6 +106,10 @@ class PictureSettings(Section):
     """Pixels on each side; 0 takes the model's own."""
     threads: int = Field(0, ge=0, le=256)
     """CPU threads; 0 leaves it to the library."""
+    adapters: tuple[str, ...] = ()
+    """LoRAs to paint with, each ``NAME`` or ``NAME:SCALE``: files in `models.folder`/adapters, or paths."""
+    adapter_rank: int = Field(0, ge=0, le=4_096)
+    """Room for LoRAs that clients put on later: the sum of their ranks; 0 keeps room for `picture.adapters` alone."""
     negative: str = ""
     """What pictures should not show."""
     seed: int = Field(-1, ge=-1, lt=2**32)

@@ -376,6 +376,8 @@ class PromptCreate:
     """0 to 2**32 - 1; drawn at random when absent."""
     steps: Annotated[int, Interval(ge=1, le=100)] | None = None
     """1 to 100; the configured number when absent."""
+    adapters: Annotated[tuple[Annotated[str, Len(1, 500)], ...], Len(0, 16)] | None = None
+    """LoRAs to paint it with, each ``NAME`` or ``NAME:SCALE``; those of `picture.adapters` when absent."""
 
 
 ClientMessage: TypeAlias = SessionUpdate | ListenStart | ListenStop | PromptCreate

@@ -55,7 +55,7 @@ class PictureRecord:
     backend: str
     engine_key: str
     adapters: tuple[str, ...] = ()
-    """LoRAs with their scales, ``name:scale``; none in this version."""
+    """LoRAs with their scales, ``name:scale``."""
     timings: Timings
 
 

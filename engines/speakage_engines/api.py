@@ -116,6 +116,8 @@ class PaintRequest:
     seed: int
     steps: int
     negative: str = ""
+    adapters: tuple[str, ...] | None = None
+    """Instead of those that the model was loaded with; see :attr:`PictureSpec.adapters`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,8 @@ class PictureModelInfo:
     guidance: float
     sampler: str
     """Class name of the scheduler."""
+    adapters: tuple[str, ...] = ()
+    """Worn now, as ``name:scale``."""
     engine_key: str
     """Digest of everything that shapes the result; see :mod:`speakage_engines.compile.key`."""
 
@@ -200,6 +204,10 @@ class PictureSpec:
     size: int = 0
     """Pixels, both sides; 0 takes the model's own."""
     threads: int = 0
+    adapters: tuple[str, ...] = ()
+    """LoRAs to paint with, as ``NAME`` or ``NAME:SCALE``; see :mod:`speakage_engines.adapter_choice`."""
+    adapter_rank: int = 0
+    """Room for adapters that are put on later, by the sum of their ranks; 0 keeps room for those named alone."""
     build_memory_mb: int = 0
     """What making an engine may take (2^20 bytes); 0 sets no limit."""
     models_folder: Path

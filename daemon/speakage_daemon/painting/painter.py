@@ -29,7 +29,7 @@ from speakage_daemon.gallery import PictureRecord
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
-from speakage_engines.api import EngineError, PaintRequest, PictureModel, Preview, Rgb
+from speakage_engines.api import EngineError, PaintRequest, PictureModel, PictureModelInfo, Preview, Rgb
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Finished:
     sha256: str
     unknown_words: tuple[str, ...]
     timings: Timings
+    info: PictureModelInfo
+    """Of the model as it painted: the next picture may wear other adapters."""
 
 
 class Painter:
@@ -147,7 +149,13 @@ class Painter:
                 height=self._model.info.height,
             )
         )
-        request = PaintRequest(prompt=paint.prompt, negative=paint.negative, seed=paint.seed, steps=paint.steps)
+        request = PaintRequest(
+            prompt=paint.prompt,
+            negative=paint.negative,
+            seed=paint.seed,
+            steps=paint.steps,
+            adapters=paint.adapters,
+        )
         previews = self._model.paint(request)
         step = 0
         while step < paint.steps:
@@ -184,6 +192,7 @@ class Painter:
             sha256=shown.sha256,
             unknown_words=unknown,
             timings=_timings(job, shown.preview, began),
+            info=self._model.info,
         )
         promoted = self._promoted_revision == (job.paint.utterance, job.paint.revision)
         if job.paint.final or promoted:
@@ -217,7 +226,7 @@ class Painter:
             self._finals.task_done()
 
     def _keep(self, finished: Finished) -> Picture | None:
-        paint, info = finished.job.paint, self._model.info
+        paint, info = finished.job.paint, finished.info
         record = PictureRecord(
             prompt=paint.prompt,
             negative=paint.negative,
@@ -230,6 +239,7 @@ class Painter:
             model=info.choice.name,
             backend=info.backend,
             engine_key=info.engine_key,
+            adapters=info.adapters,
             timings=finished.timings,
         )
         return self._store(finished.rgb, record)

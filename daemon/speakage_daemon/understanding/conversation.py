@@ -36,7 +36,7 @@ class Conversation:
     def typed(self, message: PromptCreate) -> None:
         """Paint what was typed."""
         seed = self._draw_seed() if message.seed is None else message.seed
-        decision = self._director.typed(self._number(), message.prompt, seed, message.steps)
+        decision = self._director.typed(self._number(), message, seed)
         self._act(decision, None, None)
 
     def _act(self, decision: Decision, transcribe_ms: float | None, last_voiced_time: float | None) -> None:

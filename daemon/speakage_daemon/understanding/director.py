@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from speakage_daemon.events import PromptCreate
 from speakage_daemon.understanding.prompt import prompt_of, same_meaning
 
 
@@ -34,6 +35,8 @@ class Paint:
     steps: int
     final: bool
     """False at a pause: the picture waits for :class:`Promote`."""
+    adapters: tuple[str, ...] | None = None
+    """None for the usual ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +65,18 @@ class Director:
         """The words, finished."""
         return self._revise(utterance, transcript, seed, final=True)
 
-    def typed(self, utterance: int, prompt: str, seed: int, steps: int | None) -> Paint:
+    def typed(self, utterance: int, message: PromptCreate, seed: int) -> Paint:
         """A typed prompt is taken to the letter, and is final at once."""
         self._newest = Paint(
             utterance=utterance,
             revision=1,
-            transcript=prompt,
-            prompt=prompt,
+            transcript=message.prompt,
+            prompt=message.prompt,
             negative=self._canvas.negative,
             seed=seed,
-            steps=steps or self._canvas.steps,
+            steps=message.steps or self._canvas.steps,
             final=True,
+            adapters=message.adapters,
         )
         return self._newest
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from speakage_engines.adapter_choice import resolve_adapters
 from speakage_engines.api import (
     BuildError,
     CompiledModule,
@@ -153,7 +154,14 @@ def key_of(spec: PictureSpec) -> ExamplesKey:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
     return ExamplesKey(
-        model=model, size=spec.size, guidance=spec.guidance, steps=spec.steps, version=VERSION, exporter=exporter()
+        model=model,
+        size=spec.size,
+        guidance=spec.guidance,
+        steps=spec.steps,
+        adapters=tuple(f"{one.digest}:{one.scale:g}" for one in resolve_adapters(spec.adapters, spec.models_folder)),
+        adapter_rank=spec.adapter_rank,
+        version=VERSION,
+        exporter=exporter(),
     )
 
 

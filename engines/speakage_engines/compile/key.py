@@ -29,6 +29,8 @@ class ExportKey:
     weights: str
     inputs: tuple[Input, ...]
     precision: str
+    room: str
+    """For adapters."""
     exporter: str
 
     @classmethod
@@ -39,6 +41,7 @@ class ExportKey:
             weights=module.weights,
             inputs=module.inputs,
             precision=module.precision,
+            room=module.room,
             exporter=exporter(),
         )
 
@@ -77,6 +80,9 @@ class ExamplesKey:
     guidance: float
     steps: int
     """As asked for, like both before."""
+    adapters: tuple[str, ...]
+    """SHA-256 and scale of each that the model is loaded with."""
+    adapter_rank: int
     version: int
     """Of the prompts, and of what is made of them."""
     exporter: str
@@ -98,6 +104,8 @@ class EngineKey:
     tokenizers: tuple[str, ...]
     """SHA-256 of each one's files, in the order of the text encoders."""
     guidance: float
+    adapters: tuple[str, ...]
+    """SHA-256 and scale of each that is worn, in order."""
     zeros_for_empty: bool
     """What stands for an empty negative prompt: zeros, or its own states."""
     backend: str

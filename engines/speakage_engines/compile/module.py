@@ -38,6 +38,8 @@ class Module:
     """What its export computes in; it takes and gives float32 all the same. Backends that choose for themselves do."""
     overflows: bool = False
     """Its values do not fit in fp16: where all else is computed in that, it is computed in fp32."""
+    room: str = ""
+    """For which adapters it has room, where its last input is theirs (:mod:`.low_rank`)."""
 
 
 class Backend(Protocol):

@@ -100,7 +100,7 @@ def _quietly() -> None:
 
 def _ways(model: Any) -> Iterator[Way]:
     """What to try, the fastest first."""
-    if len(_named(model, "Convolution")) > 2:  # the first and the last are left out
+    if len(_convolutions(model)) > 2:  # the first and the last are left out
         yield partial(convolutions, extremes=False)
         yield partial(convolutions, extremes=True)
     yield weights
@@ -111,7 +111,8 @@ def convolutions(model: Any, examples: Examples, *, extremes: bool) -> Any:
     import nncf
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    found = _named(model, "Convolution")
+    found = _convolutions(model)
+    products = [product.get_friendly_name() for product in _operations(model, "MatMul")]
     ranges = RangeEstimatorParametersSet.MINMAX if extremes else RangeEstimatorParametersSet.MEAN_MINMAX
     data = [list(inputs) for inputs in examples.calibration]
     return nncf.quantize(
@@ -119,7 +120,9 @@ def convolutions(model: Any, examples: Examples, *, extremes: bool) -> Any:
         nncf.Dataset(data),
         subset_size=len(data),
         model_type=nncf.ModelType.TRANSFORMER,
-        ignored_scope=nncf.IgnoredScope(names=[found[0], found[-1], *_named(model, "MatMul")]),
+        ignored_scope=nncf.IgnoredScope(
+            names=[found[0], found[-1], *products, *_convolutions(model, of_adapters=True)]
+        ),
         advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges),
     )
 
@@ -131,6 +134,22 @@ def weights(model: Any, _: Examples) -> Any:
     return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
 
 
-def _named(model: Any, kind: str) -> list[str]:
-    """Names of the operations of a kind, in the order in which they run."""
-    return [found.get_friendly_name() for found in model.get_ordered_ops() if found.get_type_name() == kind]
+def _convolutions(model: Any, *, of_adapters: bool = False) -> list[str]:
+    """Names in the order in which they run: of those with weights, or of those whose weights adapters give."""
+    return [
+        found.get_friendly_name()
+        for found in _operations(model, "Convolution")
+        if of_adapters != _is_weight(found.input_value(1).get_node())
+    ]
+
+
+def _is_weight(found: Any) -> bool:
+    """Constants may be behind a change of type."""
+    if found.get_type_name() == "Convert":
+        found = found.input_value(0).get_node()
+    return bool(found.get_type_name() == "Constant")
+
+
+def _operations(model: Any, kind: str) -> list[Any]:
+    """In the order in which they run."""
+    return [found for found in model.get_ordered_ops() if found.get_type_name() == kind]

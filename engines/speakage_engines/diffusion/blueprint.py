@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from speakage_engines.adapter_choice import AdapterChoice, resolve_adapters
 from speakage_engines.api import ModelChoice, ModelError, PictureSpec, Progress, no_progress
 from speakage_engines.compile.key import EngineKey, ExportKey, weights_digest
 from speakage_engines.compile.module import Backend, Module
+from speakage_engines.diffusion.adapters import Adapters
 from speakage_engines.diffusion.checkpoint import folder_of
 from speakage_engines.diffusion.conditioning import Guidance
 from speakage_engines.diffusion.folder import Folder, read_folder
-from speakage_engines.diffusion.modules import decoder, denoiser, text_encoders, tiny_decoder
+from speakage_engines.diffusion.modules import Rooms, decoder, denoiser, text_encoders, tiny_decoder
 from speakage_engines.models import resolve_picture
 
 
@@ -19,6 +22,7 @@ from speakage_engines.models import resolve_picture
 class Blueprint:
     """A picture model as it will be compiled."""
 
+    spec: PictureSpec
     choice: ModelChoice
     folder: Folder
     size: int
@@ -28,6 +32,9 @@ class Blueprint:
     denoiser: Module
     decoder: Module
     tiny_decoder: Module | None
+    adapters: Adapters | None
+    """None without room for any."""
+    rooms: Rooms
 
     @property
     def modules(self) -> list[Module]:
@@ -35,7 +42,7 @@ class Blueprint:
         last = [self.decoder] if self.tiny_decoder is None else [self.decoder, self.tiny_decoder]
         return [*self.text, self.denoiser, *last]
 
-    def key(self, backend: Backend, precision: str) -> EngineKey:
+    def key(self, backend: Backend, precision: str, worn: Sequence[AdapterChoice]) -> EngineKey:
         """What shapes its pictures on a backend; ``precision`` is read back from the denoiser."""
         folder = self.folder
         tokenizers = (folder.path / part.tokenizer for part in folder.text)
@@ -44,6 +51,7 @@ class Blueprint:
             scheduler=json.dumps(folder.scheduler, sort_keys=True),
             tokenizers=tuple(weights_digest(file for file in path.iterdir() if file.is_file()) for path in tokenizers),
             guidance=self.guidance.scale,
+            adapters=tuple(f"{choice.digest}:{choice.scale:g}" for choice in worn),
             zeros_for_empty=folder.zeros_for_empty,
             backend=backend.name,
             backend_version=backend.version,
@@ -63,13 +71,19 @@ def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
     if size % folder.multiple:
         raise ModelError(f"picture.size is {size}; this model takes multiples of {folder.multiple}")
     guidance = Guidance.of(folder, folder.guidance if spec.guidance < 0 else spec.guidance)
+    worn = resolve_adapters(spec.adapters, spec.models_folder)
+    adapters = Adapters(folder) if worn or spec.adapter_rank else None
+    rooms = adapters.rooms(worn, spec.adapter_rank) if adapters else {}
     return Blueprint(
+        spec=spec,
         choice=choice,
         folder=folder,
         size=size,
         guidance=guidance,
-        text=tuple(text_encoders(folder)),
-        denoiser=denoiser(folder, size, guidance.batch),
+        text=tuple(text_encoders(folder, rooms)),
+        denoiser=denoiser(folder, size, guidance.batch, rooms),
         decoder=decoder(folder, size),
         tiny_decoder=tiny_decoder(folder, size),
+        adapters=adapters,
+        rooms=rooms,
     )

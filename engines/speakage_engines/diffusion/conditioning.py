@@ -8,7 +8,7 @@ all (turbo models and their kin, whose scale is 1 or less).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -114,9 +114,15 @@ class Conditioning:
     def __init__(self, encoders: Sequence[TextEncoder], guidance: Guidance, folder: Folder, size: int) -> None:
         self.guidance = guidance
         self._encoders = tuple(encoders)
+        self._names = tuple(part.name for part in folder.text)
         self._words: _Words = (
             _OneEncoder(self._encoders[0]) if folder.sizes is None else _TwoEncoders(self._encoders, folder, size)
         )
+
+    def use(self, variants: Mapping[str, str]) -> None:
+        """From now on the encoders wear other adapters; by their parts' names, see :class:`.wardrobe.Wardrobe`."""
+        for encoder, name in zip(self._encoders, self._names, strict=True):
+            encoder.variant = variants.get(name, "")
 
     @property
     def runs(self) -> int:

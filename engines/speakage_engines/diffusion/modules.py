@@ -5,9 +5,10 @@ Weights are read when a module is loaded, not before; their digest is read at on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -15,29 +16,35 @@ from typing_extensions import override
 
 from speakage_engines.api import ModelError
 from speakage_engines.compile.key import weights_digest
+from speakage_engines.compile.low_rank import Room, with_room
 from speakage_engines.compile.module import Input, Module
 from speakage_engines.diffusion.folder import DECODERS, Config, Folder, TextPart, quiet_libraries
 
+Rooms: TypeAlias = Mapping[str, Room]
+"""For adapters, by the name of a part's folder; a part without one has none."""
 
-def text_encoders(folder: Folder) -> list[Module]:
+
+def text_encoders(folder: Folder, rooms: Rooms) -> list[Module]:
     """Token ids ``(1, tokens)`` → states ``(1, tokens, width)``, where there is one encoder.
 
     Where there are two: the first gives the states before its last layer, the second a row ``(1, n)`` of those and then
     its pooled prompt. Their names differ from the only one's, since the same weights then compute something else.
     """
     if folder.sizes is None:
-        return [_text_encoder("text-encoder", folder.path, folder.text[0], _LastStates)]
+        only = folder.text[0]
+        return [with_room(_text_encoder("text-encoder", folder.path, only, _LastStates), rooms.get(only.name))]
     names, wrappers = ("first-text-encoder", "second-text-encoder"), (_StatesBeforeLast, _StatesAndPooled)
     return [
-        _text_encoder(name, folder.path, part, wrapper)
+        with_room(_text_encoder(name, folder.path, part, wrapper), rooms.get(part.name))
         for name, part, wrapper in zip(names, folder.text, wrappers, strict=True)
     ]
 
 
-def denoiser(folder: Folder, size: int, batch: int) -> Module:
+def denoiser(folder: Folder, size: int, batch: int, rooms: Rooms) -> Module:
     """(latents, projected timesteps, text states, …), each ``batch`` long → prediction of the latents' shape.
 
-    After the states come, for a denoiser that is told them, pooled prompts with projected sizes, and guidance.
+    After the states come, for a denoiser that is told them, pooled prompts with projected sizes, and guidance; last
+    the adapters, where there is room for them.
     """
     path, side = folder.path / "unet", size // folder.factor
     inputs = [
@@ -49,7 +56,8 @@ def denoiser(folder: Folder, size: int, batch: int) -> Module:
         inputs.append(Input(name="added", shape=(batch, folder.added)))
     if folder.guidance_width:
         inputs.append(Input(name="guidance", shape=(batch, folder.guidance_width)))
-    return Module(name="denoiser", load=partial(_load_denoiser, path), inputs=tuple(inputs), weights=_digest(path))
+    module = Module(name="denoiser", load=partial(_load_denoiser, path), inputs=tuple(inputs), weights=_digest(path))
+    return with_room(module, rooms.get("unet"))
 
 
 def decoder(folder: Folder, size: int) -> Module:

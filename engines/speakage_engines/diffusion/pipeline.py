@@ -6,15 +6,18 @@ what their denoisers are told beside latents and time is :mod:`speakage_engines.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from speakage_engines.adapter_choice import AdapterChoice
 from speakage_engines.api import (
     CompiledModule,
     ModelError,
@@ -25,14 +28,18 @@ from speakage_engines.api import (
     Progress,
 )
 from speakage_engines.compile.backends import choose, open_backend
+from speakage_engines.compile.key import EngineKey
+from speakage_engines.compile.low_rank import Adaptable
 from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
+from speakage_engines.diffusion.adapters import DENOISER
 from speakage_engines.diffusion.blueprint import Blueprint, draw_up
 from speakage_engines.diffusion.conditioning import Conditioning, Told
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
 from speakage_engines.diffusion.sampler import make_scheduler, sample
 from speakage_engines.diffusion.text import TextEncoder, load_tokenizer
+from speakage_engines.diffusion.wardrobe import Wardrobe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,9 @@ class Parts:
     text: Conditioning
     denoiser: CompiledModule
     decoders: Decoders
+    wardrobe: Wardrobe
+    key: Callable[[Sequence[AdapterChoice]], EngineKey]
+    """With the adapters that are worn."""
 
 
 class LatentDiffusion:
@@ -58,6 +68,7 @@ class LatentDiffusion:
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
         """Noise is drawn as diffusers' pipelines draw it, so that a seed means the same picture there."""
+        self._wear(request.adapters)
         began = time.perf_counter()
         told = self._parts.text(request.prompt, request.negative)
         encode_ms = _milliseconds_since(began)
@@ -91,6 +102,18 @@ class LatentDiffusion:
                 decode_ms=decode_ms,
             )
 
+    def _wear(self, adapters: tuple[str, ...] | None) -> None:
+        """With other adapters a prompt has other states, and the engine another key."""
+        wardrobe = self._parts.wardrobe
+        if not wardrobe.wear(adapters):
+            return
+        self._parts.text.use(wardrobe.variants)
+        self.info = dataclasses.replace(
+            self.info,
+            adapters=tuple(map(str, wardrobe.worn)),
+            engine_key=self._parts.key(wardrobe.worn).digest(),
+        )
+
     def _predict(self, latents: NDArray[np.float32], timestep: float, told: Told) -> NDArray[np.float32]:
         """The prediction, guided."""
         guidance = self._parts.text.guidance
@@ -110,36 +133,42 @@ def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:
     backend = open_backend(backend_choice.name, spec, store)
     with store.building():
         compiled = _compile(backend, blueprint.modules, progress)
-    denoise = compiled[blueprint.denoiser.name]
+    parts = _parts(blueprint, backend, compiled, tokenizers)
     info = PictureModelInfo(
         choice=blueprint.choice,
         backend=backend.name,
         backend_reason=backend_choice.reason,
-        precision=denoise.precision,
+        precision=parts.denoiser.precision,
         width=blueprint.size,
         height=blueprint.size,
         steps=spec.steps or folder.steps,
         guidance=blueprint.guidance.scale,
         sampler=folder.scheduler["_class_name"],
-        engine_key=blueprint.key(backend, denoise.precision).digest(),
+        engine_key=parts.key(()).digest(),
     )
-    model = LatentDiffusion(folder, info, _parts(blueprint, compiled, tokenizers))
+    model = LatentDiffusion(folder, info, parts)
     _warm_up(model)
     return model
 
 
-def _parts(blueprint: Blueprint, compiled: Mapping[str, CompiledModule], tokenizers: list[Any]) -> Parts:
+def _parts(blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledModule], tokenizers: list[Any]) -> Parts:
     folder = blueprint.folder
+    modules = {DENOISER: blueprint.denoiser.name}
+    modules |= {part.name: module.name for part, module in zip(folder.text, blueprint.text, strict=True)}
+    networks = {part: Adaptable(compiled[modules[part]], room) for part, room in blueprint.rooms.items()}
+    compiled |= {modules[part]: network for part, network in networks.items()}
     encoders = [
         TextEncoder(tokenizer, compiled[module.name], folder.tokens)
         for tokenizer, module in zip(tokenizers, blueprint.text, strict=True)
     ]
     tiny = compiled[blueprint.tiny_decoder.name] if blueprint.tiny_decoder else None
-    final = compiled[blueprint.decoder.name]
+    final, denoise = compiled[blueprint.decoder.name], compiled[blueprint.denoiser.name]
     return Parts(
         text=Conditioning(encoders, blueprint.guidance, folder, blueprint.size),
-        denoiser=compiled[blueprint.denoiser.name],
+        denoiser=denoise,
         decoders=Decoders(final, tiny, None if folder.tiny else linear_map(folder.channels, folder.scale)),
+        wardrobe=Wardrobe(blueprint.adapters, networks, blueprint.spec.adapters, blueprint.spec.models_folder),
+        key=partial(blueprint.key, backend, denoise.precision),
     )
 
 

@@ -41,7 +41,9 @@ class TextEncoder:
         self._encode = encode
         self._length = length
         self._by_words = _marks_unknown(tokenizer)
-        self._cache: OrderedDict[tuple[int, ...], NDArray[np.float32]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = OrderedDict()
+        self.variant = ""
+        """What else shapes the states: the adapters that the network wears."""
         self.runs = 0
         """How often the network ran: a repeated prompt costs none."""
 
@@ -65,12 +67,13 @@ class TextEncoder:
         """What the network gives, ``(1, …)``; the same tokens cost the network one run, however they are spelt."""
         text = self.read(prompt).text
         ids = tuple(self._tokenizer(text, padding="max_length", max_length=self._length, truncation=True)["input_ids"])
-        if ids in self._cache:
-            self._cache.move_to_end(ids)
-            return self._cache[ids]
+        key = (self.variant, ids)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
         states = self._encode(np.asarray([ids], np.int64))
         self.runs += 1
-        self._cache[ids] = states
+        self._cache[key] = states
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
         return states

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,6 +97,24 @@ def test_a_picture_refines_through_its_steps_and_the_last_preview_is_the_final()
     assert final.timings.since_last_voiced_ms > 0
     assert final.timings.denoise_ms == 8.0
     assert scene.kept[0].prompt == "a car zzz"
+
+
+def test_a_record_names_the_adapters_its_own_picture_was_painted_with() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        dressed = job("a dog", final=False)
+        dressed.paint = replace(dressed.paint, adapters=("dog:0.5",))
+        painter.submit(dressed)
+        await scene.until(lambda: len(scene.all(PartialImage)) == 4)
+        await painter.idle()
+        # another model's state, before the first picture is promoted
+        scene.model.info = replace(scene.model.info, adapters=("cat:1",))
+        painter.promote(Promote(utterance=1, revision=1))
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert scene.kept[0].adapters == ("dog:0.5",)
 
 
 def test_a_newer_request_stops_the_older_one_between_steps() -> None:

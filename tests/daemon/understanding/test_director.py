@@ -1,5 +1,6 @@
 """What is painted when."""
 
+from speakage_daemon.events import PromptCreate
 from speakage_daemon.understanding.director import Canvas, Director, Paint, Promote
 
 
@@ -59,6 +60,7 @@ def test_nothing_said_is_nothing_painted() -> None:
 
 def test_a_typed_prompt_is_taken_to_the_letter() -> None:
     painting = director()
-    typed = painting.typed(4, "please, a car", 5, None)
+    typed = painting.typed(4, PromptCreate(prompt="please, a car", adapters=("dog:0.5",)), 5)
     assert (typed.prompt, typed.transcript, typed.steps, typed.final) == ("please, a car", "please, a car", 6, True)
-    assert painting.typed(5, "a car", 5, 2).steps == 2
+    assert typed.adapters == ("dog:0.5",)
+    assert painting.typed(5, PromptCreate(prompt="a car", steps=2), 5).steps == 2

@@ -17,8 +17,8 @@ MODULE = Module(
     name="denoiser", load=torch.nn.Identity, inputs=(Input(name="latents", shape=(1, 4, 8, 8)),), weights="ab"
 )
 ENGINE = EngineKey(
-    exports=("a", "b"), scheduler="{}", tokenizers=("c",), guidance=2.5, zeros_for_empty=False, backend="openvino",
-    backend_version="1", device="a CPU", precision="bf16",
+    exports=("a", "b"), scheduler="{}", tokenizers=("c",), guidance=2.5, adapters=(), zeros_for_empty=False,
+    backend="openvino", backend_version="1", device="a CPU", precision="bf16",
 )  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_the_same_engine_has_the_same_key() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"name": "decoder"}, {"weights": "ac"}, {"precision": "bf16"}, {"inputs": ()},
+    [{"name": "decoder"}, {"weights": "ac"}, {"precision": "bf16"}, {"inputs": ()}, {"room": "rank 8"},
      {"inputs": (Input(name="latents", shape=(2, 4, 8, 8)),)},
      {"inputs": (Input(name="latents", shape=(1, 4, 8, 8), dtype="int64"),)}],
 )  # fmt: skip
@@ -47,7 +47,14 @@ def test_whatever_writes_or_defines_the_network_is_in_the_key() -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(EngineKey)])
 def test_every_field_of_an_engine_shapes_its_key(field: str) -> None:
-    other = {"exports": ("a",), "tokenizers": ("d",), "guidance": 2.0, "zeros_for_empty": True}.get(field, "another")
+    other: Any = {
+        "exports": ("a",),
+        "tokenizers": ("d",),
+        "guidance": 2.0,
+        "zeros_for_empty": True,
+        "adapters": ("e:1",),
+    }
+    other = other.get(field, "another")
     assert dataclasses.replace(ENGINE, **{field: other}).digest() != ENGINE.digest()
 
 

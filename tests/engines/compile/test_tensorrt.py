@@ -49,7 +49,7 @@ needs_no_card = pytest.mark.skipif(CARD is not None, reason="a card is here")
 LIBRARY = open_library("tensorrt_rtx")
 FOLDER = read_folder(embedded("picture"))
 MODULES = {
-    "unet": denoiser(FOLDER, FOLDER.size, 2),
+    "unet": denoiser(FOLDER, FOLDER.size, 2, {}),
     "decoder": decoder(FOLDER, FOLDER.size),
     "sdxl": SDXL,
 }
