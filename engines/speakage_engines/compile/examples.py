@@ -100,6 +100,9 @@ class _NotedBackend:
         self._backend = backend
         self._calls = calls
 
+    def is_made(self, module: Module) -> bool:
+        return self._backend.is_made(module)
+
     def compile(self, module: Module) -> CompiledModule:
         return _NotedModule(self._backend.compile(module), module.name, self._calls)
 

@@ -52,3 +52,6 @@ class Backend(Protocol):
 
     def compile(self, module: Module) -> CompiledModule:
         """Make a module ready to run; raises :class:`speakage_engines.api.BuildError`."""
+
+    def is_made(self, module: Module) -> bool:
+        """Whether all that takes long was done and kept."""

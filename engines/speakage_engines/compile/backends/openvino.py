@@ -96,12 +96,17 @@ class OpenVinoBackend:
             )
         return compiled
 
+    def is_made(self, module: Module) -> bool:
+        """Compiled, or in the form that is compiled at every start."""
+        name, key = self._source_key(module)
+        return self._find_compiled(module) is not None or self._store.find(name, key) is not None
+
     def source(self, module: Module) -> Path:
         """The file that is compiled, made now if need be: the export, or the quantised model."""
         if not self._int8:
             return self._store.onnx(module)
-        key = self._quantised_key(module)
-        return self._store.engine(f"{module.name}-int8", key, partial(self._quantise, module)) / MODEL_FILE
+        name, key = self._source_key(module)
+        return self._store.engine(name, key, partial(self._quantise, module)) / MODEL_FILE
 
     def _quantise(self, module: Module, folder: Path) -> None:
         task = QuantiseTask(
@@ -116,10 +121,7 @@ class OpenVinoBackend:
 
     def _compiled(self, module: Module) -> Any:
         """As the store keeps it, or made now; what it was made of is not looked at while it is sound."""
-        name = f"{module.name}-{self._place.lower()}"
-        of = self._quantised_key(module) if self._int8 else ExportKey.of(module)
-        key = self._key(module, source=of.digest())
-        if (kept := self._store.find(name, key)) is not None:
+        if (kept := self._find_compiled(module)) is not None:
             return self._imported(module, kept / COMPILED_FILE)
         source = self.source(module)
         compiled = self._compile(module, source)
@@ -128,8 +130,20 @@ class OpenVinoBackend:
             def make(folder: Path) -> None:
                 (folder / COMPILED_FILE).write_bytes(compiled.export_model().getbuffer())
 
-            self._store.engine(name, key, make)
+            self._store.engine(*self._compiled_key(module), make)
         return compiled
+
+    def _find_compiled(self, module: Module) -> Path | None:
+        return self._store.find(*self._compiled_key(module))
+
+    def _compiled_key(self, module: Module) -> tuple[str, CompiledKey]:
+        _, source = self._source_key(module)
+        return f"{module.name}-{self._place.lower()}", self._key(module, source=source.digest())
+
+    def _source_key(self, module: Module) -> tuple[str, CompiledKey | ExportKey]:
+        if self._int8:
+            return f"{module.name}-int8", self._quantised_key(module)
+        return module.name, ExportKey.of(module)
 
     def _imported(self, module: Module, path: Path) -> Any:
         try:

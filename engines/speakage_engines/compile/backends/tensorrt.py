@@ -82,7 +82,14 @@ class TensorRtBackend:
         """The folder of the module's plan, built now if need be; raises :class:`BuildError`. Needs no card."""
         if self._typed(module).precision != self._precision:
             log.info("the %s computes in fp32: its values do not fit in %s", module.name, self._precision)
-        return self._store.engine(f"{module.name}-{self.target}", self.key(module), partial(self._make, module))
+        return self._store.engine(self._name(module), self.key(module), partial(self._make, module))
+
+    def _name(self, module: Module) -> str:
+        return f"{module.name}-{self.target}"
+
+    def is_made(self, module: Module) -> bool:
+        """Whether its plan is kept."""
+        return self._store.find(self._name(module), self.key(module)) is not None
 
     def compile(self, module: Module) -> CompiledModule:
         """Build if need be, and load the plan onto the card."""
