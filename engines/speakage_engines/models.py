@@ -56,6 +56,8 @@ _DIFFUSERS_FP16: Final = (
     "vae/config.json",
     "vae/diffusion_pytorch_model.fp16.safetensors",
 )
+_SECOND_ENCODER_FP16: Final = ("tokenizer_2/*", "text_encoder_2/config.json", "text_encoder_2/model.fp16.safetensors")
+_DIFFUSERS_FP32: Final = tuple(name.replace(".fp16.", ".") for name in _DIFFUSERS_FP16)
 _TINY_DECODER: Final = ("config.json", "diffusion_pytorch_model.safetensors")
 
 CATALOGUE: Final[tuple[CatalogueEntry, ...]] = (
@@ -98,6 +100,16 @@ CATALOGUE: Final[tuple[CatalogueEntry, ...]] = (
         companion="madebyollin/taesd",
     ),
     CatalogueEntry(
+        name="sdxl-turbo",
+        kind="picture",
+        repository="stabilityai/sdxl-turbo",
+        megabytes=6_950,
+        licence="Stability AI Non-Commercial Community",
+        patterns=(*_DIFFUSERS_FP16, *_SECOND_ENCODER_FP16),
+        settings=(("steps", 1), ("guidance", 0.0), ("size", 512)),
+        companion="madebyollin/taesdxl",
+    ),
+    CatalogueEntry(
         name="stable-diffusion-v1-5",
         kind="picture",
         repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -106,6 +118,26 @@ CATALOGUE: Final[tuple[CatalogueEntry, ...]] = (
         patterns=_DIFFUSERS_FP16,
         settings=(("steps", 20), ("guidance", 7.5), ("size", 512)),
         companion="madebyollin/taesd",
+    ),
+    CatalogueEntry(
+        name="lcm-dreamshaper-v7",
+        kind="picture",
+        repository="SimianLuo/LCM_Dreamshaper_v7",
+        megabytes=4_280,
+        licence="MIT",
+        patterns=_DIFFUSERS_FP32,
+        settings=(("steps", 4), ("guidance", 8.5), ("size", 768)),
+        companion="madebyollin/taesd",
+    ),
+    CatalogueEntry(
+        # its own decoder is a tiny one
+        name="sdxs-512",
+        kind="picture",
+        repository="IDKiro/sdxs-512-dreamshaper",
+        megabytes=1_770,
+        licence="CreativeML OpenRAIL++-M",
+        patterns=_DIFFUSERS_FP32,
+        settings=(("steps", 1), ("guidance", 0.0), ("size", 512)),
     ),
 )
 

@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from speakage_engines import models
 from speakage_engines.api import ModelError, PictureSpec, SpeechSpec
+from speakage_engines.diffusion.conversion_parts import read_family
 
 SPEECH_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
 PICTURE_FILES = (
@@ -114,7 +115,7 @@ def test_a_single_file_is_a_picture_model(tmp_path: Path, ending: str) -> None:
 def test_what_is_named_and_not_there_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"picture\.model: .*sd-turbo does not exist; .* speakage models get sd-turbo"):
         models.resolve_picture(picture(tmp_path, model="sd-turbo"))
-    with pytest.raises(ModelError, match=r"sd-trubo does not exist; .*sd-turbo, stable-diffusion-v1-5"):
+    with pytest.raises(ModelError, match=r"sd-trubo does not exist; .*sd-turbo, sdxl-turbo, stable-diffusion-v1-5"):
         models.resolve_picture(picture(tmp_path, model="sd-trubo"))
     with pytest.raises(ModelError, match=r"picture\.model: small is a speech model"):
         models.resolve_picture(picture(tmp_path, model="small"))
@@ -297,6 +298,41 @@ def test_a_picture_model_comes_with_its_settings_and_its_tiny_decoder(tmp_path: 
     assert (folder / "tiny_vae/diffusion_pytorch_model.safetensors").is_file()
     assert not any(name in hub.asked for name in never)
     assert models.resolve_picture(picture(tmp_path)).path == folder
+
+
+SECOND_ENCODER = ("tokenizer_2/vocab.json", "text_encoder_2/config.json", "text_encoder_2/model.fp16.safetensors")
+WHOLE = tuple(name.replace(".fp16.", ".") for name in PICTURE_FILES)
+DECODER = ("config.json", "diffusion_pytorch_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "never", "companion"),
+    [("sdxl-turbo", (*PICTURE_FILES, *SECOND_ENCODER), WHOLE[4], DECODER),
+     ("lcm-dreamshaper-v7", WHOLE, PICTURE_FILES[4], DECODER), ("sdxs-512", WHOLE, "vae_large/config.json", ())],
+)  # fmt: skip
+def test_each_picture_model_comes_with_the_files_of_its_family(
+    tmp_path: Path, hub: Hub, name: str, files: tuple[str, ...], never: str, companion: tuple[str, ...]
+) -> None:
+    hub.files = {file: file.encode() for file in (*files, never, *companion)}
+    fetched = fetch(name, tmp_path, hub.url)
+    assert fetched.code == 0, fetched.said
+    there = {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*") if path.is_file()}
+    there = {path for path in there if not path.startswith(".cache") and "/.cache" not in path}
+    assert there == {*files, "speakage.json", *(f"tiny_vae/{file}" for file in companion)}
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("sdxl-turbo", "sdxl-turbo"), ("sd-turbo", "sd-turbo"), ("stable-diffusion-v1-5", "stable-diffusion-1.5"),
+     ("lcm-dreamshaper-v7", "lcm"), ("sdxs-512", "sdxs-512")],
+)  # fmt: skip
+def test_a_fetched_model_has_the_settings_of_its_family(name: str, family: str) -> None:
+    settings, known = dict(models.entry(name).settings), read_family(family)
+    size = settings.pop("size")
+    assert settings == known.settings
+    assert size == known.configs["unet"]["sample_size"] * 8
+    tiny_decoder = "" if family == "sdxs-512" else "madebyollin/taesd" + ("xl" if "xl" in family else "")
+    assert models.entry(name).companion == tiny_decoder
 
 
 def test_what_was_fetched_before_is_not_fetched_again(tmp_path: Path, hub: Hub) -> None:

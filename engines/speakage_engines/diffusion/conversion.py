@@ -26,12 +26,14 @@ from speakage_engines.diffusion.conversion_files import (
 )
 from speakage_engines.diffusion.conversion_keys import LEFT_OUT, LEFT_OUT_OF_FOLDERS, OLD_VAE_ATTENTION, THIRDS, Form
 from speakage_engines.diffusion.conversion_parts import (
+    FAMILY_KEY,
     TEXT,
     UNET,
     VAE,
     Family,
     Part,
     Shape,
+    families_of,
     find_family,
     parts_of_checkpoint,
     parts_of_folder,
@@ -40,7 +42,7 @@ from speakage_engines.diffusion.conversion_parts import (
 )
 from speakage_engines.diffusion.conversion_tokenizer import find_tokenizer, save_tokenizers
 from speakage_engines.diffusion.folder import quiet_libraries
-from speakage_engines.models import SETTINGS_FILE
+from speakage_engines.models import SETTINGS_FILE, read_settings
 
 _CLASSES: Final[Mapping[str, str]] = {
     UNET: "UNet2DConditionModel",
@@ -121,7 +123,7 @@ def convert(
 def _to_folder(source: Path, target: Path, asked: tuple[str | None, Path | None], progress: Progress) -> Conversion:
     tensors = open_checkpoint(source)
     try:
-        found, reason = (asked[0], "as asked for") if asked[0] else find_family(tensors.shapes, tensors.metadata)
+        found, reason = find_family(tensors.shapes, tensors.metadata, asked[0])
         family = read_family(found)
         parts = [_Needs.of(part) for part in parts_of_checkpoint(family, tensors.shapes)]
     except ModelError as error:
@@ -143,7 +145,7 @@ def _to_folder(source: Path, target: Path, asked: tuple[str | None, Path | None]
         (folder / "scheduler").mkdir()
         write_json(folder / "scheduler/scheduler_config.json", scheduler)
         save_tokenizers(words, folder, family.pad_tokens)
-        write_json(folder / SETTINGS_FILE, family.settings)
+        write_json(folder / SETTINGS_FILE, {"family": family.name, **family.settings})
         write_json(folder / "model_index.json", _index(family, scheduler["_class_name"], type(words).__name__))
     progress("converted", 1.0)
     rest = sorted(tensors.shapes.keys() - used)
@@ -186,7 +188,8 @@ def _from_original(tensor: torch.Tensor, form: Form) -> torch.Tensor:
 def _to_checkpoint(source: Path, target: Path, progress: Progress) -> Conversion:
     configs = {name: read_json(source / name / "config.json") for name in _networks(source / "model_index.json")}
     prediction = str(read_json(source / "scheduler/scheduler_config.json").get("prediction_type", "epsilon"))
-    family = _family_of_folder(configs, prediction)
+    written = read_settings(source).get("family")
+    family, reason = _family_of_folder(configs, prediction, written)
     whole: dict[str, torch.Tensor] = {}
     rest: list[str] = []
     converted: dict[str, int] = {}
@@ -201,6 +204,8 @@ def _to_checkpoint(source: Path, target: Path, progress: Progress) -> Conversion
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": read_family(family).architecture,
         "modelspec.prediction_type": "v" if prediction == "v_prediction" else "epsilon",
+        # what was only guessed is guessed again by whoever reads it
+        **({FAMILY_KEY: family} if family == written else {}),
     }
     progress("writing the checkpoint", len(converted) / (len(configs) + 1))
     with written_whole(target) as unfinished:
@@ -209,7 +214,7 @@ def _to_checkpoint(source: Path, target: Path, progress: Progress) -> Conversion
     return Conversion(
         target=target,
         family=family,
-        reason="by its text encoders and its scheduler",
+        reason=reason,
         converted=converted,
         left_out=tuple(name for name in rest if LEFT_OUT_OF_FOLDERS.fullmatch(name.partition("/")[2])),
         unknown=tuple(name for name in rest if not LEFT_OUT_OF_FOLDERS.fullmatch(name.partition("/")[2])),
@@ -289,12 +294,17 @@ def _to_original(pieces: Iterable[tuple[Form, torch.Tensor]]) -> torch.Tensor:
     return tensor.T if form == "transposed" else tensor
 
 
-def _family_of_folder(configs: Mapping[str, Mapping[str, Any]], prediction: str) -> str:
+def _family_of_folder(configs: Mapping[str, Mapping[str, Any]], prediction: str, written: object) -> tuple[str, str]:
+    """(name, why); ``written`` is what the folder's settings say."""
     if TEXT[1] in configs:
-        return "stable-diffusion-xl"
-    if configs[TEXT[0]].get("hidden_act") == "quick_gelu":
-        return "stable-diffusion-1.5"
-    return "stable-diffusion-2.1" if prediction == "v_prediction" else "stable-diffusion-2.1-base"
+        found = "stable-diffusion-xl"
+    elif configs[TEXT[0]].get("hidden_act") == "quick_gelu":
+        found = "stable-diffusion-1.5"
+    else:
+        found = "stable-diffusion-2.1" if prediction == "v_prediction" else "stable-diffusion-2.1-base"
+    if written in families_of(read_family(found).layout):
+        return str(written), f"its {SETTINGS_FILE} says so"
+    return found, "by its text encoders and its scheduler"
 
 
 def _index(family: Family, scheduler: str, tokenizer: str) -> dict[str, Any]:

@@ -40,6 +40,11 @@ HEAD_WIDTH: Final = 64
 UNET: Final = "unet"
 VAE: Final = "vae"
 TEXT: Final = ("text_encoder", "text_encoder_2")
+_PROJECTION: Final = ".proj_in.weight"
+_MIDDLE: Final = "UNetMidBlock2DCrossAttn"
+"""diffusers' default."""
+FAMILY_KEY: Final = "speakage.family"
+"""In a checkpoint's metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +52,16 @@ class Family:
     """One file of ``families/``."""
 
     name: str
+    layout: str
+    """The family whose names and shapes of tensors it has, at the end of ``like``; often itself."""
     pipeline: str
     """Class name in ``model_index.json``."""
     architecture: str
     """By ModelSpec (a convention for a checkpoint's metadata)."""
     settings: dict[str, Any]
     """For ``speakage.json``."""
+    tiny_decoder: str
+    """Repository of the decoder that makes previews of its latents."""
     pad_tokens: dict[str, str]
     """By the name of the tokenizer's folder."""
     configs: dict[str, dict[str, Any]]
@@ -82,6 +91,11 @@ def family_names() -> list[str]:
     return sorted(file.name.removesuffix(".json") for file in _folder().iterdir() if file.name.endswith(".json"))
 
 
+def families_of(layout: str) -> list[str]:
+    """Those whose tensors are named and shaped alike, so that a checkpoint does not tell which it is."""
+    return [name for name in family_names() if _layout(name) == layout]
+
+
 def read_family(name: str) -> Family:
     """Raises :class:`ModelError` naming those there are."""
     if name not in family_names():
@@ -89,7 +103,8 @@ def read_family(name: str) -> Family:
     content = _content(name)
     return Family(
         name=name,
-        **{key: content.pop(key) for key in ("pipeline", "architecture", "settings", "pad_tokens")},
+        layout=_layout(name),
+        **{key: content.pop(key) for key in ("pipeline", "architecture", "settings", "tiny_decoder", "pad_tokens")},
         configs={key: value for key, value in content.items() if isinstance(value, dict)},
     )
 
@@ -98,23 +113,62 @@ def _folder() -> Any:
     return files("speakage_engines") / "diffusion" / "families"
 
 
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _layout(name: str) -> str:
+    like = _read(name).get("like")
+    return _layout(like) if like else name
+
+
 def _content(name: str) -> dict[str, Any]:
     """A family that is ``like`` another changes some fields of its networks; its scheduler is wholly its own."""
-    content: dict[str, Any] = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+    content = _read(name)
     if "like" not in content:
         return content
     base = _content(content.pop("like"))
     for part in (UNET, VAE):
-        content[part] = base[part] | content.get(part, {})
+        own = content.get(part, {})
+        # fields of one class mean nothing to another
+        other = own.get("_class_name", base[part]["_class_name"]) != base[part]["_class_name"]
+        content[part] = own if other else base[part] | own
     return base | content
 
 
-def find_family(shapes: Shapes, metadata: Mapping[str, str]) -> tuple[str, str]:
-    """(name, why) of the family whose layout a checkpoint has; raises :class:`ModelError` where its tensors do not say.
+def find_family(shapes: Shapes, metadata: Mapping[str, str], asked: str | None = None) -> tuple[str, str]:
+    """(name, why) of a checkpoint's family, or the one that is asked for; raises :class:`ModelError`.
 
     Stable Diffusion 2.x at 768 and at 512 pixels and SD-Turbo differ in nothing but what they predict and how many
-    steps they take, and a wrong guess paints noise: the metadata must tell, or the person.
+    steps they take, and a wrong guess paints noise: the metadata must tell, or the person. What was distilled from 1.x
+    and XL is not known by its tensors either, and taken for these; whoever has such a file asks for its family.
     """
+    layout, reason = _find_layout(shapes)
+    if asked is not None:
+        if read_family(asked).layout != layout:
+            raise ModelError(
+                f"it cannot be of the family {asked}, since {reason}; families of its layout are: "
+                f"{', '.join(families_of(layout))}"
+            )
+        return asked, "as asked for"
+    if (written := metadata.get(FAMILY_KEY)) in families_of(layout):
+        return str(written), "its metadata says so"
+    if not any(name.startswith(f"{UNET_PREFIX}middle_block.") for name in shapes):
+        raise ModelError("its denoiser has no middle block; if it is SDXS, say so with --family sdxs-512")
+    if layout != "stable-diffusion-2.1":
+        return layout, reason
+    told = {"stable-diffusion-v2-768-v": "stable-diffusion-2.1", "stable-diffusion-v2-512": "stable-diffusion-2.1-base"}
+    if name := told.get(metadata.get("modelspec.architecture", "")):
+        return name, "its metadata says so"
+    raise ModelError(
+        "it has Stable Diffusion 2.x's shape, but does not say whether it predicts v (768 pixels), the noise (512) or "
+        "is SD-Turbo; say which with --family stable-diffusion-2.1, stable-diffusion-2.1-base or sd-turbo"
+    )
+
+
+def _find_layout(shapes: Shapes) -> tuple[str, str]:
+    """(name, why) of the family whose names of tensors a checkpoint has; raises :class:`ModelError` where none has."""
     if not any(name.startswith(UNET_PREFIX) for name in shapes):
         raise ModelError(
             f"there is no {UNET_PREFIX}* in it, so this is not a whole Stable Diffusion checkpoint in the original "
@@ -131,13 +185,7 @@ def find_family(shapes: Shapes, metadata: Mapping[str, str]) -> tuple[str, str]:
         )
     if any(name.startswith(f"{UNET_PREFIX}label_emb.") for name in shapes):
         raise ModelError("its denoiser is told more than the prompt (label_emb), as SDXL's refiner; it paints no scene")
-    told = {"stable-diffusion-v2-768-v": "stable-diffusion-2.1", "stable-diffusion-v2-512": "stable-diffusion-2.1-base"}
-    if name := told.get(metadata.get("modelspec.architecture", "")):
-        return name, "its metadata says so"
-    raise ModelError(
-        "it has Stable Diffusion 2.x's shape, but does not say whether it predicts v (768 pixels), the noise (512) or "
-        "is SD-Turbo; say which with --family stable-diffusion-2.1, stable-diffusion-2.1-base or sd-turbo"
-    )
+    return "stable-diffusion-2.1", "its text encoder is OpenCLIP's"
 
 
 def parts_of_checkpoint(family: Family, shapes: Shapes) -> list[Part]:
@@ -145,7 +193,7 @@ def parts_of_checkpoint(family: Family, shapes: Shapes) -> list[Part]:
     readers: dict[str, Callable[[dict[str, Any], Shapes], dict[str, Any]]] = {UNET: _unet_config, VAE: _vae_config}
     parts: list[Part] = []
     for name in (UNET, VAE, *(text for text in TEXT if text in family.configs)):
-        part = _part(name, family.configs[name], shapes)
+        part = _part(name, _original_config(family, name), shapes)
         below = {key.removeprefix(part.prefix): shape for key, shape in shapes.items() if key.startswith(part.prefix)}
         reader = readers.get(name, _clip_config if part.prefix in CLIP_PREFIXES else _open_clip_config)
         try:
@@ -156,6 +204,13 @@ def parts_of_checkpoint(family: Family, shapes: Shapes) -> list[Part]:
     if (into := parts[0].config["in_channels"]) != (out := parts[0].config["out_channels"]):
         raise ModelError(f"its denoiser takes {into} channels and gives {out}: it fills holes, and paints nothing new")
     return parts
+
+
+def _original_config(family: Family, part: str) -> dict[str, Any]:
+    """The layout has no place for tiny decoders: a checkpoint of a family with one keeps its layout's autoencoder."""
+    config = family.configs[part]
+    tiny = part == VAE and config["_class_name"] == "AutoencoderTiny"
+    return read_family(family.layout).configs[VAE] if tiny else config
 
 
 def parts_of_folder(configs: Mapping[str, dict[str, Any]]) -> list[Part]:
@@ -210,8 +265,9 @@ def _unet_config(base: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
         widths[len(resnets) - 1 :] = [width]
         resnets[-1] += 1
         depths[-1] = max(depths[-1], _count(shapes, rf"{re.escape(block)}\.1\.transformer_blocks\.(\d+)\."))
-    attention = "middle_block.1"
-    linear = len(shapes[f"{attention}.proj_in.weight"]) == 2
+    # all have it alike; not all have a middle block
+    attention = next((name[: -len(_PROJECTION)] for name in shapes if name.endswith(_PROJECTION)), "middle_block.1")
+    linear = len(shapes[f"{attention}{_PROJECTION}"]) == 2
     down = ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths]
     config = base | {
         "in_channels": shapes["input_blocks.0.0.weight"][1],
@@ -223,6 +279,8 @@ def _unet_config(base: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
         "up_block_types": [kind.replace("Down", "Up") for kind in reversed(down)],
         "use_linear_projection": linear,
     }
+    if (middle := "middle_block.0.in_layers.0.weight" in shapes) != bool(base.get("mid_block_type", _MIDDLE)):
+        config["mid_block_type"] = _MIDDLE if middle else None
     if isinstance(base["attention_head_dim"], list):
         config["attention_head_dim"] = [max(1, width // HEAD_WIDTH) for width in widths]
     if max(depths) > 1:

@@ -1,6 +1,7 @@
 """Tiny random models of every family: real configurations, made small. Parts that families share have the same weights.
 
-Each is what the published folder says of itself: classes, scheduler, prediction, guidance; only widths are ours.
+Each is what the published folder says of itself: classes, scheduler, prediction, guidance; only widths are ours. What
+the project ships of a family (:func:`shipped`) is taken from there.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
+from speakage_engines.diffusion.conversion_parts import read_family
+
 WORDS = ("<pad>", "<unk>", "<end>", "a", "house", "car", "red", "on", "the", "moon", "beach")
 TOKENS = 8
 WIDTH = 16
 POOLED = 12
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-TRAILING = {**BETAS, "timestep_spacing": "trailing"}
 LEADING = {**BETAS, "timestep_spacing": "leading", "steps_offset": 1}
 XL = {
     "cross_attention_dim": 2 * WIDTH, "addition_embed_type": "text_time", "addition_time_embed_dim": 8,
@@ -99,7 +101,7 @@ def components(family: Family) -> dict[str, Any]:
         torch.manual_seed(1)
         second = CLIPTextModelWithProjection(text_config(hidden_act="gelu")).eval()
         parts |= {"text_encoder_2": second, "tokenizer_2": tokenizer()}
-    scheduler = getattr(diffusers, family.scheduler)(**family.schedule)
+    scheduler = getattr(diffusers, family.scheduler).from_config(family.schedule)
     return {**parts, "unet": unet(**family.unet).eval(), "vae": family.vae().eval(), "scheduler": scheduler}
 
 
@@ -113,6 +115,21 @@ def save(parts: dict[str, Any], folder: Path, *, steps: int, guidance: float, **
     return folder
 
 
+def shipped(name: str, make_vae: Callable[[], torch.nn.Module] | None = None, **changes: Any) -> Family:
+    """Steps, guidance and scheduler of a family that the project knows; ``changes`` are to its denoiser."""
+    known = read_family(name)
+    xl = known.layout == "stable-diffusion-xl"
+    return Family(
+        steps=known.settings["steps"],
+        guidance=known.settings["guidance"],
+        scheduler=known.configs["scheduler"]["_class_name"],
+        schedule=known.configs["scheduler"],
+        unet={**XL, **changes} if xl else changes,
+        xl=xl,
+        vae=make_vae or (xl_vae if xl else vae),
+    )
+
+
 FAMILIES = {
     "stable diffusion 1.5": Family(
         steps=3, guidance=7.5, scheduler="PNDMScheduler", schedule={**LEADING, "skip_prk_steps": True}, vae=vae
@@ -121,21 +138,17 @@ FAMILIES = {
         steps=3, guidance=7.5, scheduler="DDIMScheduler", vae=vae, unet={"use_linear_projection": True},
         schedule={**LEADING, "prediction_type": "v_prediction", "clip_sample": False, "set_alpha_to_one": False},
     ),
-    "sd-turbo": Family(steps=1, guidance=0.0, scheduler="EulerDiscreteScheduler", schedule=TRAILING, vae=vae),
-    "hyper-sd": Family(steps=2, guidance=0.0, scheduler="TCDScheduler", schedule=BETAS, vae=vae),
-    "sdxs": Family(
-        steps=1, guidance=0.0, scheduler="EulerDiscreteScheduler", schedule=TRAILING, vae=tiny_vae,
-        unet={"mid_block_type": None, "use_linear_projection": True},
-    ),
-    "lcm": Family(
-        steps=4, guidance=8.5, scheduler="LCMScheduler", schedule=BETAS, vae=vae, unet={"time_cond_proj_dim": 8}
-    ),
+    "sd-turbo": shipped("sd-turbo"),
+    "hyper-sd": shipped("hyper-sd15"),
+    "hyper-sd unified": shipped("hyper-sd15-unified"),
+    "sdxs": shipped("sdxs-512", tiny_vae, mid_block_type=None),
+    "lcm": shipped("lcm", time_cond_proj_dim=8),
+    "lcm-lora": shipped("lcm-lora-sd15"),
     "sdxl": Family(steps=3, guidance=5.0, scheduler="EulerDiscreteScheduler", schedule=LEADING, unet=XL, xl=True,
                    vae=xl_vae),
-    "sdxl-turbo": Family(steps=1, guidance=0.0, scheduler="EulerAncestralDiscreteScheduler", schedule=TRAILING, unet=XL,
-                         xl=True, vae=xl_vae),
-    "sdxl-lightning": Family(steps=4, guidance=0.0, scheduler="EulerDiscreteScheduler", schedule=TRAILING, unet=XL,
-                             xl=True, vae=xl_vae),
+    "sdxl-turbo": shipped("sdxl-turbo"),
+    "sdxl-lightning": shipped("sdxl-lightning"),
+    "sdxl-lightning 1 step": shipped("sdxl-lightning-1-step"),
     "lcm-sdxl": Family(steps=4, guidance=8.0, scheduler="LCMScheduler", schedule=BETAS, xl=True, vae=xl_vae,
                        unet={**XL, "time_cond_proj_dim": 8}),
 }  # fmt: skip

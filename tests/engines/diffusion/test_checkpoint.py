@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 import original_layout as original
 from speakage_engines.api import ModelChoice, ModelError, PaintRequest, PictureSpec, Rgb, check_model, no_progress
 from speakage_engines.diffusion.checkpoint import FOLDER, TOKENIZER, folder_of
 from speakage_engines.diffusion.conversion import convert
-from speakage_engines.diffusion.pipeline import load
+from speakage_engines.diffusion.pipeline import LatentDiffusion, load
 
 MakeSpec = Callable[..., PictureSpec]
 
@@ -83,6 +86,81 @@ def test_a_folder_that_is_no_longer_whole_is_made_again(file: Path, tmp_path: Pa
     assert weights.is_file()
 
 
+def tiny_decoder(folder: Path, factor: int) -> Path:
+    torch.manual_seed(1)
+    blocks = (1,) * factor
+    AutoencoderTiny(
+        encoder_block_out_channels=(8,) * factor, decoder_block_out_channels=(8,) * factor, num_encoder_blocks=blocks,
+        num_decoder_blocks=blocks, latent_channels=4,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def test_the_tiny_decoder_of_its_own_family_makes_the_previews(file: Path, spec: MakeSpec, tmp_path: Path) -> None:
+    def paint() -> list[Rgb]:
+        loaded = load(spec(model=str(file), size=32, backend="torch", models_folder=tmp_path / "models"), no_progress)
+        return [preview.rgb for preview in loaded.paint(PaintRequest(prompt="a red house", seed=1, steps=2))]
+
+    plain = paint()
+    tiny_decoder(file.with_name("taesdxl"), 2)
+    assert np.array_equal(paint()[0], plain[0]), "SDXL's is of another family"
+    tiny_decoder(file.with_name("taesd"), 2)
+    first, last = paint()
+    assert not np.array_equal(first, plain[0])
+    assert np.array_equal(last, plain[1])
+    (made,) = converted(tmp_path / "models")
+    assert sorted(path.name for path in made.iterdir() if "tiny" in path.name) == ["tiny_vae"]
+
+
+def tell(file: Path, said: object) -> Path:
+    told = file.with_name("mine.speakage.json")
+    told.write_text(said if isinstance(said, str) else json.dumps(said))
+    return told
+
+
+def test_a_file_is_of_the_family_that_the_file_beside_it_names(
+    file: Path, spec: MakeSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def loaded() -> LatentDiffusion:
+        return load(spec(model=str(file), size=32, backend="torch", models_folder=tmp_path / "models"), no_progress)
+
+    with caplog.at_level(logging.INFO):
+        untold = loaded().info
+    assert (untold.sampler, untold.steps, untold.guidance) == ("PNDMScheduler", 20, 7.5)
+    told = file.with_name("mine.speakage.json")
+    others = "hyper-sd15, hyper-sd15-unified, lcm, lcm-lora-sd15, sdxs-512"
+    assert f"if it is another of its layout ({others}), say so in {told}" in caplog.text
+    tell(file, {"family": "hyper-sd15"})
+    model = loaded()
+    assert (model.info.sampler, model.info.steps, model.info.guidance) == ("DDIMScheduler", 4, 0.0)
+    assert len(list(model.paint(PaintRequest(prompt="a red house", seed=1, steps=4)))) == 4
+    tell(file, {"family": "hyper-sd15-unified"})
+    assert loaded().info.sampler == "TCDScheduler"
+    told.unlink()
+    assert loaded().info.sampler == "PNDMScheduler"
+    assert len(converted(tmp_path / "models")) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [({"family": "sdxl-lightening"}, "there is no family called 'sdxl-lightening'; there are: .*, sdxl-lightning, "),
+     ({"family": ["sd-turbo"]}, "there is no family called .'sd-turbo'.; there are: "),
+     ({}, "there is no family called None; there are: "),
+     ({"family": "sd-turbo", "steps": 2}, "steps cannot be said there, only family; set picture.steps"),
+     ('["sd-turbo"]', 'should hold a JSON object, as {"family": "sd-turbo"}'),
+     ("sd-turbo", r"cannot be read \(.*; mend it or delete it"),
+     ({"family": "sdxl-turbo"}, "cannot be of the family sdxl-turbo, since its text encoder is OpenAI's CLIP; families "
+      "of its layout are: hyper-sd15, hyper-sd15-unified, lcm, lcm-lora-sd15, sdxs-512, stable-diffusion-1.5")],
+)  # fmt: skip
+def test_a_family_that_cannot_be_is_refused_with_those_that_can(
+    file: Path, tmp_path: Path, said: object, sentence: str
+) -> None:
+    told = tell(file, said)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        folder_of(file, tmp_path / "models", no_progress)
+    assert str(told) in str(caught.value)
+
+
 class Trap:
     """Would run code when unpickled."""
 
@@ -110,7 +188,10 @@ def spoil(kind: str, file: Path) -> Path:
     [
         ("cut short", r"damaged or cut short \(.*get the file again"),
         ("foreign", "not a whole Stable Diffusion checkpoint .*convert a whole checkpoint"),
-        ("undecided", "speakage convert says: .*say which with --family stable-diffusion-2.1, .* or sd-turbo"),
+        (
+            "undecided",
+            "convert says: .*with --family stable-diffusion-2.1, .* or sd-turbo .*named in .*mine.speakage.json",
+        ),
         ("code", "could run code, so it is not opened; get the model as .safetensors"),
     ],
 )

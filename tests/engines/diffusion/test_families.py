@@ -157,7 +157,7 @@ def test_guidance_is_told_in_diffusers_waves(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("stable diffusion 1.5", (20, 7.5)), ("sdxl", (30, 5.0)), ("lcm", (4, 8.5)), ("hyper-sd", (4, 0.0))],
+    [("stable diffusion 1.5", (20, 7.5)), ("sdxl", (30, 5.0)), ("lcm", (4, 8.5)), ("hyper-sd unified", (4, 0.0))],
 )
 def test_without_settings_the_familys_own_hold(tmp_path: Path, name: str, expected: tuple[int, float]) -> None:
     path, _ = saved(name, tmp_path / "model")

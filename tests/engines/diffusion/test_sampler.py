@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import TCDScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, TCDScheduler
 
 from speakage_engines.api import ModelError
+from speakage_engines.diffusion.conversion_parts import family_names, read_family
 from speakage_engines.diffusion.sampler import Estimate, make_scheduler, sample
 
 # diffusers hands tensors to numpy in a way that numpy 2 deprecates
@@ -152,6 +153,8 @@ def walk(
             converted = twin.convert_model_output(prediction, sample=latents)
         if isinstance(twin, TCDScheduler):
             converted = said_by_tcd(twin, latents, prediction, timestep)
+        if flows:
+            converted = said_by_flow(twin, latents, prediction, timestep)
         out = twin.step(prediction, timestep, latents, **({"generator": generator} if random else {}))
         # a consistency model's boundary condition keeps next to nothing of the latents
         said.append(getattr(out, "pred_original_sample", getattr(out, "denoised", converted)))
@@ -159,6 +162,17 @@ def walk(
     if twin.order == 2:
         said = said[1::2] + said[-1:]
     return (None if said[0] is None else said), latents
+
+
+def said_by_flow(
+    twin: FlowMatchEulerDiscreteScheduler, latents: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor
+) -> torch.Tensor:
+    """It tells nothing beside the next sample: so one step from here to the end of the road."""
+    to_the_end = FlowMatchEulerDiscreteScheduler.from_config({**twin.config, "shift": 1.0})
+    to_the_end.set_timesteps(sigmas=[float(timestep) / twin.config.num_train_timesteps])
+    assert to_the_end.sigmas[-1] == 0
+    told: torch.Tensor = to_the_end.step(prediction, to_the_end.timesteps[0], latents).prev_sample
+    return told
 
 
 def said_by_tcd(
@@ -181,11 +195,49 @@ def said_by_tcd(
     return (told - (1 - least).sqrt() * noise) / least.sqrt()
 
 
-@pytest.mark.parametrize("case", ["lcm", "lcm v", "tcd", "tcd v", "tcd sample", "ddpm", "ddim trailing", "euler turbo"])
-def test_every_scheduler_that_tells_x0_is_asked(case: str) -> None:
-    """Without an answer the comparison above would compare nothing."""
+@pytest.mark.parametrize("case", [case for case in CASES if "pndm" not in case])
+def test_every_scheduler_is_asked_for_its_x0(case: str) -> None:
+    """Without an answer the comparison above would compare nothing. PNDM's has none that is its own."""
     said, _ = walk(scheduler(case), picture(), 4, torch.Generator().manual_seed(0))
     assert said is not None
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_every_familys_own_schedule_is_taken_and_told_right(name: str) -> None:
+    family, x0 = read_family(name), picture()
+    config, steps = family.configs["scheduler"], family.settings["steps"]
+    schedule = make_scheduler(config)
+    # with one step there is no estimate but the picture, so that a second is taken
+    for estimate in run(knows(x0, schedule), schedule, max(steps, 2))[:-1]:
+        torch.testing.assert_close(estimate.latents, x0, atol=TOLERANCE, rtol=0)
+    estimates = run(guesses, make_scheduler(config), steps)
+    generator = torch.Generator().manual_seed(0)
+    _, last = walk(make_scheduler(config), torch.randn(SHAPE, generator=generator), steps, generator)
+    assert len(estimates) == steps
+    torch.testing.assert_close(estimates[-1].latents, last)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "timesteps"),
+    [("sd-turbo", 1, [999]), ("sdxl-turbo", 1, [999]), ("sdxs-512", 1, [999]), ("sdxl-lightning-1-step", 1, [999]),
+     ("sdxl-lightning", 2, [999, 499]), ("sdxl-lightning", 4, [999, 749, 499, 249]),
+     ("sdxl-lightning", 8, [999, 874, 749, 624, 499, 374, 249, 124]),
+     ("hyper-sd15", 2, [999, 499]), ("hyper-sdxl", 4, [999, 749, 499, 249]),
+     ("hyper-sd15-unified", 1, [999]), ("hyper-sdxl-unified", 1, [999]),
+     ("lcm", 4, [999, 759, 499, 259]), ("lcm-lora-sd15", 4, [999, 759, 499, 259]),
+     ("lcm-lora-sdxl", 4, [999, 759, 499, 259])],
+)  # fmt: skip
+def test_distilled_models_are_asked_at_the_times_they_were_made_for(
+    name: str, steps: int, timesteps: list[int]
+) -> None:
+    asked: list[float] = []
+
+    def denoise(latents: torch.Tensor, timestep: float) -> torch.Tensor:
+        asked.append(timestep)
+        return guesses(latents, timestep)
+
+    run(denoise, make_scheduler(read_family(name).configs["scheduler"]), steps)
+    assert asked == timesteps
 
 
 def test_tcd_draws_noise_anew_as_its_authors_do() -> None:
