@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ from speakage_daemon.hearing.source import Source
 from speakage_daemon.hearing.wake import WakeGate
 from speakage_daemon.painting.painter import Painter
 from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.painting.succession import stand_in, succeed
 from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.server import Server
 from speakage_daemon.understanding.conversation import Conversation
@@ -63,7 +65,9 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
         async with _worker("speech") as ears, _worker("painting") as hands, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(), name="server")
             speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
-            picture = await _on(hands, lambda: api.load_picture(picture_spec(config), progress))
+            wanted = picture_spec(config)
+            interim = await _on(hands, lambda: stand_in(wanted, config.picture.while_building))
+            picture = await _on(hands, lambda: api.load_picture(interim or wanted, progress))
             hub.set_engines(engines(speech, picture))
             if config.picture.negative and picture.info.guidance <= 1:
                 hub.set_badge("negative", "picture.negative has no effect: this model paints without guidance.")
@@ -83,6 +87,10 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
 
             tasks.create_task(painter.run(), name="painter")
             tasks.create_task(transcriber.run(ear.utterances, conversation), name="transcriber")
+            if interim is not None:
+                meant = partial(api.load_picture, wanted, progress)
+                coming = succeed(meant, painter, hub, lambda model: hub.set_engines(engines(speech, model)))
+                tasks.create_task(coming, name="succession")
             starting.clear()
             await ready(server.url)
             tasks.create_task(ear.run(time.monotonic, caught_up), name="ear")

@@ -98,6 +98,8 @@ class PictureSettings(Section):
     """``auto`` takes bf16 where the processor computes in it, and fp16 with tensorrt; ``int8`` is for openvino."""
     device: Literal["auto", "cpu", "gpu", "npu"] = "auto"
     """Where it runs: ``auto`` is an NVIDIA card or else the CPU; ``gpu`` and ``npu`` are Intel's with openvino."""
+    while_building: Literal["wait", "torch"] = "wait"
+    """Until the engines of a model are made: ``wait`` for them, or paint on ``torch`` meanwhile, slower."""
     steps: int = Field(0, ge=0, le=100)
     """Denoising steps; 0 takes the model's own default."""
     guidance: float = Field(-1.0, le=30)

@@ -116,6 +116,8 @@ class PaintRequest:
     seed: int
     steps: int
     negative: str = ""
+    previews: bool = True
+    """Decode the estimate of every step; else the finished picture alone."""
     adapters: tuple[str, ...] | None = None
     """Instead of those that the model was loaded with; see :attr:`PictureSpec.adapters`."""
 
@@ -166,7 +168,10 @@ class PictureModel(Protocol):
         """The words of a prompt that the text encoder has no token for, in order; quick, no network is run."""
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
-        """Yield one preview a step; the last one is the picture. Stop iterating to cancel between steps."""
+        """Yield one preview a step; the last one is the picture. Stop iterating to cancel between steps.
+
+        Without previews it yields the picture alone.
+        """
 
 
 # --- what the factories are told ------------------------------------------------------------------------------------
@@ -286,6 +291,14 @@ def load_detector() -> SpeechDetector:
     from speakage_engines.speech.detector import WebRtcSilero
 
     return WebRtcSilero()
+
+
+def needs_building(spec: PictureSpec) -> bool:
+    """Whether loading the picture model would make engines first, which takes minutes; raises :class:`EngineError`."""
+    switch_off_telemetry()
+    from speakage_engines.diffusion.pipeline import needs_building as needs
+
+    return needs(spec)
 
 
 def load_picture(spec: PictureSpec, progress: Progress = no_progress) -> PictureModel:

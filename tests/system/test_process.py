@@ -16,6 +16,7 @@ from speakage_daemon.events import (
     PartialImage,
     SessionCreated,
     SpeechStopped,
+    Status,
     Stopped,
     TranscriptionCompleted,
 )
@@ -40,6 +41,31 @@ async def paint(address: str, prompt: str) -> tuple[list[PartialImage], Image, t
                 case _:
                     pass
     raise AssertionError("the stream ended without a picture")
+
+
+def test_torch_paints_while_the_engines_are_being_made(tmp_path: Path) -> None:
+    async def watch(url: str) -> tuple[SessionCreated, Status]:
+        async with connect(url) as session, asyncio.timeout(500):
+            created: SessionCreated | None = None
+            async for message in session:
+                match message:
+                    case SessionCreated():
+                        created = message
+                    case Status() if message.engines.backend == "openvino" and created:
+                        return created, message
+                    case _:
+                        pass
+        raise AssertionError("the engines never came")
+
+    arguments = ("--source", "none", "--set", "picture.while_building=torch")
+    with daemon(tmp_path, tmp_path / "engines", *arguments) as running:
+        first = asyncio.run(paint(running.url, "a car on a beach"))[1]
+        created, status = asyncio.run(watch(running.url))
+        second = asyncio.run(paint(running.url, "a car on a beach"))[1]
+        assert running.stop() == 0
+    assert (first.event.backend, second.event.backend) == ("torch", "openvino")
+    assert created.badges == ("The engines are being made; until then torch paints, slower.",)
+    assert status.badges == ()
 
 
 def test_it_paints_what_is_typed_and_stops_when_told(tmp_path: Path, engines_folder: Path) -> None:

@@ -79,6 +79,7 @@ class Painter:
         store: Callable[[Rgb, PictureRecord], Picture | None],
     ) -> None:
         self._model = model
+        self._successor: PictureModel | None = None
         self._executor = executor
         self._priority = priority
         self._publish = publish
@@ -109,6 +110,10 @@ class Painter:
         else:
             self._promoted_revision = (decision.utterance, decision.revision)
 
+    def succeed(self, model: PictureModel) -> None:
+        """Paint with this model from the next picture on."""
+        self._successor = model
+
     async def idle(self) -> None:
         """Until nothing is waiting, being painted, or being stored."""
         await self._idle.wait()
@@ -126,6 +131,8 @@ class Painter:
             self._wake.clear()
             while (job := self._slot) is not None:
                 self._slot, self._current = None, job
+                if self._successor is not None:
+                    self._model, self._successor = self._successor, None
                 try:
                     await self._paint(job)
                 except EngineError as error:

@@ -71,8 +71,8 @@ class Ours:
         self.about = f"{self._model.info.backend} {self._model.info.precision}"
 
     def paint(self, prompt: str, seed: int) -> Painted:
-        """As the painter does: a preview at every step is part of it."""
-        last = list(self._model.paint(PaintRequest(prompt=prompt, seed=seed, steps=self._steps)))[-1]
+        """The finished picture alone, as the others paint it."""
+        (last,) = self._model.paint(PaintRequest(prompt=prompt, seed=seed, steps=self._steps, previews=False))
         stages = Stages(prompt=last.encode_prompt_ms, denoise=last.denoise_ms, decode=last.decode_ms)
         return Painted(picture=Image.fromarray(last.rgb), stages=stages)
 

@@ -87,9 +87,11 @@ class LatentDiffusion:
             denoise_ms += _milliseconds_since(began)
             if estimate is None:
                 return
+            last = estimate.step == request.steps
+            if not (last or request.previews):
+                continue
             began = time.perf_counter()
             latents = estimate.latents.numpy()
-            last = estimate.step == request.steps
             decoders = self._parts.decoders
             rgb = decoders.final(latents) if last else decoders.preview(latents, self.info.width)
             decode_ms += _milliseconds_since(began)
@@ -149,6 +151,12 @@ def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:
     model = LatentDiffusion(folder, info, parts)
     _warm_up(model)
     return model
+
+
+def needs_building(spec: PictureSpec) -> bool:
+    """Whether an engine of the model has to be made; a single file is converted first."""
+    backend = open_backend(choose(spec.backend, spec.device).name, spec, EngineStore(spec.engines_folder))
+    return not all(backend.is_made(module) for module in draw_up(spec).modules)
 
 
 def _parts(blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledModule], tokenizers: list[Any]) -> Parts:

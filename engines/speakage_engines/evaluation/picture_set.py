@@ -101,7 +101,7 @@ def painted(
         raise EvaluationError("there are no captions to paint; give some")
     pictures: list[Rgb] = []
     for number, caption in enumerate(captions):
-        request = PaintRequest(prompt=caption, seed=seed + number, steps=steps or model.info.steps)
+        request = PaintRequest(prompt=caption, seed=seed + number, steps=steps or model.info.steps, previews=False)
         *_, last = model.paint(request)
         pictures.append(last.rgb)
         if watch is not None:

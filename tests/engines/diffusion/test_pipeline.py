@@ -98,6 +98,14 @@ def test_previews_come_one_a_step_and_grow_towards_the_picture(embedded: Loaded)
         assert later.decode_ms > earlier.decode_ms
 
 
+def test_without_previews_only_the_picture_comes_and_is_the_same(embedded: Loaded) -> None:
+    request = PaintRequest(prompt="a car on a beach", seed=3, steps=4)
+    with_previews = list(embedded("torch").paint(request))
+    (alone,) = embedded("torch").paint(dataclasses.replace(request, previews=False))
+    assert (alone.step, alone.steps) == (4, 4)
+    np.testing.assert_array_equal(alone.rgb, with_previews[-1].rgb)
+
+
 def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
     model = embedded("openvino")
     # on a bare ground the embedded model paints much the same from every seed
