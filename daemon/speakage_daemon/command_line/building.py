@@ -92,7 +92,8 @@ def build(
         store = EngineStore(spec.engines_folder, bar.load, spec.build_memory)
         maker = _maker(backend, precision, target, store, spec)
         with store.building():
-            for module in _modules(spec):
+            # adapters shape what is compiled by the one and not by the other
+            for module in _modules(dataclasses.replace(spec, backend=backend.value)):
                 began = time.perf_counter()
                 made = maker.make(module)
                 seconds = time.perf_counter() - began
@@ -106,7 +107,7 @@ def build(
 
 def _maker(backend: Backend, precision: Precision, target: str, store: EngineStore, spec: PictureSpec) -> Maker:
     if backend is Backend.tensorrt:
-        return _tensorrt(precision, target, store)
+        return _tensorrt(precision, target, store, refit=bool(spec.adapters or spec.adapter_rank))
     if precision is Precision.fp16:
         raise SpeakageError("--precision fp16 is for --backend tensorrt; openvino computes in fp32, bf16 or int8")
     if target != "current":
@@ -117,7 +118,7 @@ def _maker(backend: Backend, precision: Precision, target: str, store: EngineSto
     return _openvino(dataclasses.replace(spec, backend="openvino", precision=names[precision]), store)
 
 
-def _tensorrt(precision: Precision, target: str, store: EngineStore) -> Maker:
+def _tensorrt(precision: Precision, target: str, store: EngineStore, *, refit: bool) -> Maker:
     from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
     from speakage_engines.compile.tensorrt_build import PlanOptions
 
@@ -126,7 +127,7 @@ def _tensorrt(precision: Precision, target: str, store: EngineStore) -> Maker:
     }  # fmt: skip
     if precision not in names:
         raise SpeakageError("--precision int8 is for --backend openvino; tensorrt computes in fp32, fp16 or bf16")
-    plans = TensorRtBackend(names[precision], store, TensorRtSettings(plan=PlanOptions(target=target)))
+    plans = TensorRtBackend(names[precision], store, TensorRtSettings(plan=PlanOptions(target=target, refit=refit)))
     return Maker(target=plans.target, make=lambda module: Made(folder=plans.build(module), parity=None))
 
 

@@ -32,6 +32,7 @@ from speakage_engines.api import (
     resolve_picture,
 )
 from speakage_engines.compile.key import ExamplesKey, exporter, weights_digest
+from speakage_engines.compile.low_rank import Room, Wearable
 from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
 
@@ -102,6 +103,9 @@ class _NotedBackend:
 
     def is_made(self, module: Module) -> bool:
         return self._backend.is_made(module)
+
+    def wearable(self, module: Module, compiled: CompiledModule, room: Room) -> Wearable:
+        return self._backend.wearable(module, compiled, room)
 
     def compile(self, module: Module) -> CompiledModule:
         return _NotedModule(self._backend.compile(module), module.name, self._calls)

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from speakage_engines.api import BuildError, Progress, no_progress
 from speakage_engines.compile.module import Module
+from speakage_engines.compile.parameters import write_parameters
 
 log = logging.getLogger(__name__)
 
@@ -76,4 +77,5 @@ def export_onnx(module: Module, path: Path, progress: Progress = no_progress) ->
         raise BuildError(f"the {module.name} cannot be exported to ONNX: {error}") from error
     finally:
         quiet.setLevel(level)
+    write_parameters(network, path)
     progress(f"exported the {module.name}", 1.0)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -138,8 +138,18 @@ def with_room(module: Module, room: Room | None) -> Module:
     )
 
 
+class Wearable(CompiledModule, Protocol):
+    """A compiled network that adapters can be put on while it is loaded."""
+
+    def packed(self, changes: Mapping[str, Sequence[LowRank]]) -> Any:
+        """These as it can wear them; raises :class:`ModelError` when it cannot."""
+
+    def wear(self, packed: Any) -> None:
+        """Wear these and no others from now on."""
+
+
 class Adaptable:
-    """A compiled network with room, and what it wears: implements :class:`~speakage_engines.api.CompiledModule`."""
+    """A compiled network with room, and what it wears: implements :class:`Wearable`."""
 
     def __init__(self, compiled: CompiledModule, room: Room) -> None:
         self.precision = compiled.precision

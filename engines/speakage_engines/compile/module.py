@@ -11,6 +11,8 @@ from speakage_engines.api import BackendName, CompiledModule
 if TYPE_CHECKING:
     import torch
 
+    from speakage_engines.compile.low_rank import Room, Wearable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
@@ -55,3 +57,6 @@ class Backend(Protocol):
 
     def is_made(self, module: Module) -> bool:
         """Whether all that takes long was done and kept."""
+
+    def wearable(self, module: Module, compiled: CompiledModule, room: Room) -> Wearable:
+        """The same network, compiled of this module by this backend, so that adapters can be put on it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -94,6 +95,29 @@ class TensorRtModule:
             # waits for the stream
             result: NDArray[np.float32] = self.tensors[OUTPUT].cpu().numpy()
         return result
+
+    def exchange(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Compute with these from now on, by their names in the export; raises :class:`EngineError`."""
+        refitter = self._library.api.Refitter(self._engine, self._log)
+        kept = []
+        for name, weight in weights.items():
+            prototype = refitter.get_weights_prototype(name)
+            if prototype.size != weight.size:
+                raise self._not_exchanged(f"{name} has {prototype.size} numbers where {weight.size} are given")
+            # the refitter reads where they lie
+            kept.append(torch.from_numpy(weight).to(_TYPES[prototype.dtype.name]).contiguous())
+            values = self._library.api.Weights(prototype.dtype, kept[-1].data_ptr(), weight.size)
+            if not refitter.set_named_weights(name, values):
+                raise self._not_exchanged(f"{name}: {first_lines(self._log.errors, 'no reason is given')}")
+        self._stream.synchronize()
+        if not refitter.refit_cuda_engine():
+            missing = ", ".join(refitter.get_missing_weights())
+            raise self._not_exchanged(missing or first_lines(self._log.errors, "no reason is given"))
+        if self._graph is not None:
+            self._graph = self._capture()
+
+    def _not_exchanged(self, why: str) -> EngineError:
+        return EngineError(f"{self._path}: weights cannot be exchanged ({why}); delete its folder and build again")
 
     def run(self) -> None:
         """Start computing the output tensor from the input tensors; other streams have to wait for :attr:`stream`."""

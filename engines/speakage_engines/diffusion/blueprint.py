@@ -74,14 +74,16 @@ def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
     worn = resolve_adapters(spec.adapters, spec.models_folder)
     adapters = Adapters(folder) if worn or spec.adapter_rank else None
     rooms = adapters.rooms(worn, spec.adapter_rank) if adapters else {}
+    # TensorRT exchanges weights instead
+    beside: Rooms = {} if spec.backend == "tensorrt" else rooms
     return Blueprint(
         spec=spec,
         choice=choice,
         folder=folder,
         size=size,
         guidance=guidance,
-        text=tuple(text_encoders(folder, rooms)),
-        denoiser=denoiser(folder, size, guidance.batch, rooms),
+        text=tuple(text_encoders(folder, beside)),
+        denoiser=denoiser(folder, size, guidance.batch, beside),
         decoder=decoder(folder, size),
         tiny_decoder=tiny_decoder(folder, size),
         adapters=adapters,

@@ -29,7 +29,6 @@ from speakage_engines.api import (
 )
 from speakage_engines.compile.backends import choose, open_backend
 from speakage_engines.compile.key import EngineKey
-from speakage_engines.compile.low_rank import Adaptable
 from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.adapters import DENOISER
@@ -161,10 +160,13 @@ def needs_building(spec: PictureSpec) -> bool:
 
 def _parts(blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledModule], tokenizers: list[Any]) -> Parts:
     folder = blueprint.folder
-    modules = {DENOISER: blueprint.denoiser.name}
-    modules |= {part.name: module.name for part, module in zip(folder.text, blueprint.text, strict=True)}
-    networks = {part: Adaptable(compiled[modules[part]], room) for part, room in blueprint.rooms.items()}
-    compiled |= {modules[part]: network for part, network in networks.items()}
+    modules = {DENOISER: blueprint.denoiser}
+    modules |= {part.name: module for part, module in zip(folder.text, blueprint.text, strict=True)}
+    networks = {
+        part: backend.wearable(modules[part], compiled[modules[part].name], room)
+        for part, room in blueprint.rooms.items()
+    }
+    compiled |= {modules[part].name: network for part, network in networks.items()}
     encoders = [
         TextEncoder(tokenizer, compiled[module.name], folder.tokens)
         for tokenizer, module in zip(tokenizers, blueprint.text, strict=True)

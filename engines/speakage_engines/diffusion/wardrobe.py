@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speakage_engines.adapter_choice import AdapterChoice, resolve_adapters
 from speakage_engines.api import ModelError
-from speakage_engines.compile.low_rank import Adaptable
+from speakage_engines.compile.low_rank import Wearable
 from speakage_engines.diffusion.adapters import Adapters
 
 
@@ -15,7 +15,7 @@ class Wardrobe:
     """Puts adapters on the compiled networks of a model. Not safe to call from two threads at once."""
 
     def __init__(
-        self, adapters: Adapters | None, networks: Mapping[str, Adaptable], usual: tuple[str, ...], models_folder: Path
+        self, adapters: Adapters | None, networks: Mapping[str, Wearable], usual: tuple[str, ...], models_folder: Path
     ) -> None:
         """``networks`` are those with room, by their parts' names; without room nothing can be worn.
 

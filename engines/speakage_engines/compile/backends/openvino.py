@@ -19,6 +19,7 @@ import openvino as ov
 from speakage_engines.api import BackendName, BuildError, CompiledModule, DeviceName, PictureSpec, PrecisionName
 from speakage_engines.compile.examples import key_of, record
 from speakage_engines.compile.key import CompiledKey, ExportKey
+from speakage_engines.compile.low_rank import Adaptable, Room, Wearable
 from speakage_engines.compile.module import Module
 from speakage_engines.compile.openvino_int8 import MODEL_FILE, QUANTISER, QuantiseTask, nncf_version
 from speakage_engines.compile.openvino_run import INT8, INT8_WEIGHTS, OpenVinoModule, core
@@ -100,6 +101,10 @@ class OpenVinoBackend:
         """Compiled, or in the form that is compiled at every start."""
         name, key = self._source_key(module)
         return self._find_compiled(module) is not None or self._store.find(name, key) is not None
+
+    def wearable(self, module: Module, compiled: CompiledModule, room: Room) -> Wearable:  # noqa: ARG002  its input tells
+        """Adapters are its last input."""
+        return Adaptable(compiled, room)
 
     def source(self, module: Module) -> Path:
         """The file that is compiled, made now if need be: the export, or the quantised model."""

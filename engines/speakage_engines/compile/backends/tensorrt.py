@@ -17,10 +17,13 @@ import torch
 
 from speakage_engines.api import BackendName, CompiledModule, EngineError
 from speakage_engines.compile.key import CompiledKey, ExportKey
+from speakage_engines.compile.low_rank import Room, Wearable
 from speakage_engines.compile.module import Module
+from speakage_engines.compile.parameters import read_parameters
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.compile.tensorrt_build import PlanOptions, PlanTask
 from speakage_engines.compile.tensorrt_library import LibraryName, open_library, resolve_target
+from speakage_engines.compile.tensorrt_refit import Refitted
 from speakage_engines.compile.tensorrt_run import RunOptions, TensorRtModule
 
 log = logging.getLogger(__name__)
@@ -90,6 +93,12 @@ class TensorRtBackend:
     def is_made(self, module: Module) -> bool:
         """Whether its plan is kept."""
         return self._store.find(self._name(module), self.key(module)) is not None
+
+    def wearable(self, module: Module, compiled: CompiledModule, room: Room) -> Wearable:  # noqa: ARG002  it needs none
+        """Adapters are added to its weights; raises :class:`EngineError` for a plan that is not this backend's."""
+        if not isinstance(compiled, TensorRtModule):
+            raise EngineError(f"the {module.name} is no plan of TensorRT, so its weights cannot be exchanged")
+        return Refitted(compiled, module, lambda: read_parameters(self._store.onnx(self._typed(module))))
 
     def compile(self, module: Module) -> CompiledModule:
         """Build if need be, and load the plan onto the card."""

@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeAlias
 import torch
 
 from speakage_engines.api import BackendName, BuildError, CompiledModule, DeviceName
+from speakage_engines.compile.low_rank import Adaptable, Room, Wearable
 from speakage_engines.compile.module import Module
 from speakage_engines.compile.torch_run import CudaGraphs, RecordedModule, TorchModule, static_inputs
 
@@ -62,6 +63,10 @@ class TorchBackend:
     def is_made(self, module: Module) -> bool:  # noqa: ARG002  nothing is made of any
         """Weights are loaded as they are."""
         return True
+
+    def wearable(self, module: Module, compiled: CompiledModule, room: Room) -> Wearable:  # noqa: ARG002  its input tells
+        """Adapters are its last input."""
+        return Adaptable(compiled, room)
 
     def compile(self, module: Module) -> CompiledModule:
         """Load the weights onto the device; on a card, capture the run."""
