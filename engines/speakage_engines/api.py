@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from speakage_engines.quick_imports import import_diffusers
 from speakage_engines.telemetry import switch_off_telemetry
 
 Samples: TypeAlias = NDArray[np.int16]
@@ -296,6 +297,7 @@ def load_detector() -> SpeechDetector:
 def needs_building(spec: PictureSpec) -> bool:
     """Whether loading the picture model would make engines first, which takes minutes; raises :class:`EngineError`."""
     switch_off_telemetry()
+    import_diffusers()
     from speakage_engines.diffusion.pipeline import needs_building as needs
 
     return needs(spec)
@@ -304,6 +306,7 @@ def needs_building(spec: PictureSpec) -> bool:
 def load_picture(spec: PictureSpec, progress: Progress = no_progress) -> PictureModel:
     """Load and compile the picture model and paint once; raises :class:`ModelError` or :class:`BuildError`."""
     switch_off_telemetry()
+    import_diffusers()
     from speakage_engines.diffusion.pipeline import load
 
     return load(spec, progress)
