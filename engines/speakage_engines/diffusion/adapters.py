@@ -56,13 +56,14 @@ class Adapters:
     """The adapters of one model: what they may change, and those that were read, which are kept."""
 
     def __init__(self, folder: Folder) -> None:
-        self._layers = dict(_layers(folder))
-        self._places = dict(_places(folder, self._layers))
+        self.layers = dict(_layers(folder))
+        """By part: all that adapters may change."""
+        self._places = dict(_places(folder, self.layers))
         self._read: dict[str, dict[Place, LowRank]] = {}
 
     def changes(self, choices: Sequence[AdapterChoice]) -> dict[str, dict[str, list[LowRank]]]:
         """What these add together, each by its scale; raises :class:`ModelError` naming the file."""
-        together: dict[str, dict[str, list[LowRank]]] = {part: {} for part in self._layers}
+        together: dict[str, dict[str, list[LowRank]]] = {part: {} for part in self.layers}
         for choice in choices:
             if not choice.scale:
                 continue
@@ -80,7 +81,7 @@ class Adapters:
         wide = any(place.layer.kernel != NARROW for place in ranks)
         return {
             part: Room(rank=rank, layers=tuple(layer for layer in layers if wide or layer.kernel == NARROW))
-            for part, layers in self._layers.items()
+            for part, layers in self.layers.items()
         }
 
     def read(self, choice: AdapterChoice) -> dict[Place, LowRank]:
