@@ -80,13 +80,15 @@ def _initialisers(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _array(parameter: torch.Tensor) -> NDArray[Any]:
+    found: NDArray[Any]
     values = parameter.detach().cpu()
     if values.dtype != torch.bfloat16:
-        found: NDArray[Any] = values.numpy()
+        found = values.numpy()
         return found
     # as onnx gives it, since numpy has no such type
     raw = values.view(torch.uint16).numpy().tobytes()
-    return numpy_helper.to_array(onnx.helper.make_tensor("", onnx.TensorProto.BFLOAT16, values.shape, raw, raw=True))
+    found = numpy_helper.to_array(onnx.helper.make_tensor("", onnx.TensorProto.BFLOAT16, values.shape, raw, raw=True))
+    return found
 
 
 def _digest(values: NDArray[Any]) -> bytes:
