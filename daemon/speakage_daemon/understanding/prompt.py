@@ -16,6 +16,10 @@ _LEAD_INS: Final = re.compile(
       | (?:i(?:\s+would|['’]d)?\s+(?:want|like|love|wish)(?:\s+(?:to\s+see|you\s+to))?)\b
       | let(?:\s+us|['’]?s)(?:\s+(?:see|have))?\b
       | (?:how|what)\s+about\b
+      | (?:look[\s,]+)?(?:there|here)(?:\s+(?:is|are|comes?|was|were)|['’]s)\b
+      | (?:i|we)\s+(?:see|need)\b
+      | (?:can|could|may)\s+(?:i|we)\s+(?:have|see)\b
+      | (?:think\s+of|let\s+me\s+see|go\s+on\s+with|once\s+upon\s+a\s+time)\b
       | (?:paint|draw|sketch|make|create|imagine|show|give|picture|generate)(?:\s+(?:me|us))?(?=\s|[,.!?]|$)
       | (?:a|the)\s+(?:picture|painting|drawing|image|photo|sketch)\s+(?:of|with|showing)\b
     )[\s,.:;!?]*""",

@@ -1,0 +1,227 @@
+"""The canvas: what is being painted and how, what it was before, and what has been shown. Pure.
+
+Everything a sentence can change is on one :class:`Sheet`; every change keeps the old sheet, so that undo and redo reach
+all of them, settings too. Seeds are drawn elsewhere and told by :func:`painted`; nothing is painted here, and what is
+already painted is not forgotten by an undo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final, assert_never
+
+from speakage_daemon.understanding.changes import Focused, changed
+from speakage_daemon.understanding.meaning import (
+    Choose,
+    Command,
+    Create,
+    Edit,
+    Meaning,
+    MoreLikeThat,
+    NudgeGuidance,
+    Order,
+    Plain,
+    Redo,
+    Reshape,
+    ScaleSize,
+    ScaleSteps,
+    SetBatch,
+    SetGuidance,
+    SetSeed,
+    SetSize,
+    SetSteps,
+    Shape,
+    Undo,
+)
+from speakage_daemon.understanding.scene import Scene, text_of
+
+_KEPT: Final = 500
+"""Sheets to go back to, and pictures to choose from; older ones are let go."""
+_MOST_STEPS: Final = 100
+_MOST_GUIDANCE: Final = 30.0
+_MOST_AT_ONCE: Final = 16
+_SMALLEST, _LARGEST = 64, 2_048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What undo brings back."""
+
+    scene: Scene = field(default_factory=Scene)
+    focus: int = 0
+    """Place of the thing that "it" means."""
+    seeds: tuple[int, ...] = ()
+    """One a picture, those that are known; the rest, up to :attr:`batch`, are still to be drawn."""
+    seed_kept: bool = False
+    """Whether the next new picture takes the first seed too."""
+    steps: int
+    guidance: float
+    width: int
+    """Pixels, a multiple of 8; so is the height."""
+    height: int
+    batch: int = 1
+    """Pictures at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """A sheet, with its past and its future."""
+
+    sheet: Sheet
+    past: tuple[Sheet, ...] = ()
+    """Oldest first."""
+    future: tuple[Sheet, ...] = ()
+    """What was undone, next first."""
+    shown: tuple[Sheet, ...] = ()
+    """Every picture painted, oldest first, each with the one seed it has."""
+    standing_negative: str = ""
+    """What no picture should show, whatever is said."""
+
+    @property
+    def prompt(self) -> str:
+        """What is to be painted."""
+        return text_of(self.sheet.scene)
+
+    @property
+    def negative(self) -> str:
+        """What is not."""
+        return ", ".join(words for words in (self.standing_negative, *self.sheet.scene.negatives) if words)
+
+
+def apply(canvas: Canvas, meaning: Meaning) -> Canvas:
+    """The canvas after what was said."""
+    match meaning:
+        case Create(scene=scene):
+            if canvas.sheet.scene.empty:
+                # "no people", said before there was a picture, was meant for this one
+                scene = replace(scene, negatives=(*canvas.sheet.scene.negatives, *scene.negatives))
+            seeds = canvas.sheet.seeds[:1] if canvas.sheet.seed_kept else ()
+            return _turned(canvas, replace(canvas.sheet, scene=scene, focus=0, seeds=seeds))
+        case Edit():
+            return _turned(canvas, _edited(canvas.sheet, meaning))
+        case Command(order=order):
+            return _ordered(canvas, order)
+        case _:
+            assert_never(meaning)
+
+
+def painted(canvas: Canvas, seeds: tuple[int, ...]) -> Canvas:
+    """The sheet was painted with these seeds, one a picture: they can be meant from now on."""
+    sheet = replace(canvas.sheet, seeds=seeds)
+    pictures = tuple(replace(sheet, seeds=(seed,), batch=1) for seed in seeds)
+    return replace(canvas, sheet=sheet, shown=(*canvas.shown, *pictures)[-_KEPT:])
+
+
+def chosen(canvas: Canvas, number: int) -> Sheet | None:
+    """The picture that a number means: in the grid where one is shown, else among all that were; ``None`` for none."""
+    sheet = canvas.sheet
+    grid = tuple(replace(sheet, seeds=(seed,), batch=1) for seed in sheet.seeds) if len(sheet.seeds) > 1 else ()
+    pictures = grid or canvas.shown
+    index = number - 1 if number > 0 else len(pictures) + number
+    return pictures[index] if 0 <= index < len(pictures) else None
+
+
+def _edited(sheet: Sheet, edit: Edit) -> Sheet:
+    for change in edit.changes:
+        match change:
+            case Reshape(shape=shape):
+                sheet = _shaped(sheet, shape)
+            case MoreLikeThat():
+                sheet = replace(sheet, batch=4, seeds=sheet.seeds[:1])
+            case _:
+                after = changed(Focused(scene=sheet.scene, focus=sheet.focus), change)
+                sheet = replace(sheet, scene=after.scene, focus=after.focus)
+    return sheet
+
+
+def _ordered(canvas: Canvas, order: Order) -> Canvas:
+    match order:
+        case Undo(times=times):
+            return _back(canvas, times)
+        case Redo(times=times):
+            return _forth(canvas, times)
+        case Choose(number=number):
+            picture = chosen(canvas, number)
+            return canvas if picture is None else _turned(canvas, picture)
+        case Plain.SAVE | Plain.HELP | Plain.CANCEL | Plain.NOTHING | Plain.STOP_LISTENING | Plain.START_LISTENING:
+            # others act on these
+            return canvas
+        case _:
+            return _turned(canvas, _set(canvas.sheet, order))
+
+
+def _set(
+    sheet: Sheet,
+    order: Plain | SetSteps | ScaleSteps | SetSize | ScaleSize | SetSeed | SetGuidance | NudgeGuidance | SetBatch,
+) -> Sheet:
+    match order:
+        case Plain.CLEAR:
+            return replace(sheet, scene=Scene(), focus=0, seeds=())
+        case Plain.KEEP_SEED:
+            return replace(sheet, seed_kept=True)
+        case Plain():
+            # again, or any seed: the next one is drawn
+            return replace(sheet, seeds=(), seed_kept=False)
+        case SetSteps(steps=steps):
+            return replace(sheet, steps=_within(steps, 1, _MOST_STEPS))
+        case ScaleSteps(factor=factor):
+            return replace(sheet, steps=_within(round(sheet.steps * factor), 1, _MOST_STEPS))
+        case SetSize(width=width, height=height):
+            return replace(sheet, width=_side(width), height=_side(height))
+        case ScaleSize(factor=factor):
+            return replace(sheet, width=_side(sheet.width * factor), height=_side(sheet.height * factor))
+        case SetSeed(seed=seed):
+            return replace(sheet, seeds=(seed % 2**32,), seed_kept=True)
+        case SetGuidance(guidance=guidance):
+            return replace(sheet, guidance=min(max(guidance, 0.0), _MOST_GUIDANCE))
+        case NudgeGuidance(by=by):
+            return replace(sheet, guidance=min(max(sheet.guidance + by, 0.0), _MOST_GUIDANCE))
+        case SetBatch(batch=batch):
+            batch = _within(batch, 1, _MOST_AT_ONCE)
+            return replace(sheet, batch=batch, seeds=sheet.seeds[:batch])
+        case _:
+            assert_never(order)
+
+
+def _turned(canvas: Canvas, sheet: Sheet) -> Canvas:
+    """A new sheet; the old one can be had back. Even one like the old: undo takes back the last thing said."""
+    return replace(canvas, sheet=sheet, past=(*canvas.past, canvas.sheet)[-_KEPT:], future=())
+
+
+def _back(canvas: Canvas, times: int) -> Canvas:
+    times = min(times, len(canvas.past))
+    for _ in range(times):
+        *past, sheet = canvas.past
+        canvas = replace(canvas, sheet=sheet, past=tuple(past), future=(canvas.sheet, *canvas.future))
+    return canvas
+
+
+def _forth(canvas: Canvas, times: int) -> Canvas:
+    times = min(times, len(canvas.future))
+    for _ in range(times):
+        sheet, *future = canvas.future
+        canvas = replace(canvas, sheet=sheet, past=(*canvas.past, canvas.sheet), future=tuple(future))
+    return canvas
+
+
+def _within(number: int, least: int, most: int) -> int:
+    return min(max(number, least), most)
+
+
+def _side(pixels: float) -> int:
+    return _within(round(pixels / 8) * 8, _SMALLEST, _LARGEST)
+
+
+def _shaped(sheet: Sheet, shape: Shape) -> Sheet:
+    """The shorter side stays; the longer one is half as long again."""
+    short = min(sheet.width, sheet.height)
+    long = _side(short * 1.5)
+    match shape:
+        case Shape.SQUARE:
+            return replace(sheet, width=short, height=short)
+        case Shape.WIDE:
+            return replace(sheet, width=long, height=short)
+        case Shape.TALL:
+            return replace(sheet, width=short, height=long)
+        case _:
+            assert_never(shape)
