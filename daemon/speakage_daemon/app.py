@@ -38,8 +38,9 @@ from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.painting.succession import stand_in, succeed
 from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.server import Server
-from speakage_daemon.understanding.conversation import Conversation
-from speakage_daemon.understanding.director import Canvas, Director
+from speakage_daemon.understanding.canvas import Canvas, Sheet
+from speakage_daemon.understanding.conversation import Conversation, Surroundings
+from speakage_daemon.understanding.director import Director
 from speakage_daemon.understanding.transcriber import Transcriber
 from speakage_engines import api
 
@@ -76,8 +77,13 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, hub.publish)
             supervisor.watch(floor, ear)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
-            canvas = Canvas(steps=picture.info.steps, negative=config.picture.negative)
-            conversation = Conversation(Director(canvas), painter, lambda: next(ear.numbers), config.picture.fixed_seed)
+            around = Surroundings(
+                number=lambda: next(ear.numbers),
+                listen=lambda on: ear.listen(on, time.monotonic()),
+                publish=hub.publish,
+            )
+            director = Director(blank_canvas(picture.info, config.picture.negative))
+            conversation = Conversation(director, painter, around, config.picture.fixed_seed)
             transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish)
             desk.open(ear, floor, conversation)
 
@@ -183,6 +189,12 @@ def picture_spec(config: Config) -> api.PictureSpec:
         models_folder=config.models.folder,
         engines_folder=config.models.engines,
     )
+
+
+def blank_canvas(info: api.PictureModelInfo, negative: str) -> Canvas:
+    """What talking about pictures begins with."""
+    sheet = Sheet(steps=info.steps, guidance=info.guidance, width=info.width, height=info.height)
+    return Canvas(sheet=sheet, standing_negative=negative)
 
 
 def engines(speech: api.SpeechModel, picture: api.PictureModel) -> Engines:

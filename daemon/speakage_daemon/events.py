@@ -20,6 +20,9 @@ Mode: TypeAlias = Literal["open", "push"]
 EndReason: TypeAlias = Literal["silence", "max_length", "released", "lost"]
 """Why an utterance ended: quiet, too long, the button let go, or the source went away."""
 
+Kind: TypeAlias = Literal["create", "edit", "command"]
+"""What a sentence is: a new picture, a change of the one on the canvas, or something to do or to set."""
+
 ErrorCode: TypeAlias = Literal["bad_message", "bad_audio", "too_large", "floor_taken", "internal"]
 
 
@@ -186,6 +189,23 @@ class TranscriptionCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Understood(Event):
+    """What the words of an utterance mean, at every pause and at its end."""
+
+    type: Literal["transcription.understood"] = "transcription.understood"
+    utterance: int
+    text: str
+    kind: Kind
+    """``create`` a new picture, ``edit`` the one on the canvas, or a ``command``."""
+    chips: tuple[str, ...] = ()
+    """In a few words each: ``colour: blue``, ``car``."""
+    cannot: str | None = None
+    """What of it cannot be done; then nothing of it is."""
+    final: bool
+    """False at a pause: more words may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageEvent(Event):
     """What every event about a picture in the making carries."""
 
@@ -320,6 +340,7 @@ DaemonEvent: TypeAlias = (
     | SpeechStopped
     | TranscriptionUpdated
     | TranscriptionCompleted
+    | Understood
     | ImageStarted
     | PartialImage
     | ImageCompleted

@@ -1,7 +1,7 @@
 """diffusers without torch's compiler, which it imports to mark one class for it: a third of what a start takes.
 
-The mark counts for ``torch.compile`` alone, which nothing here uses; without it diffusers takes the way that it keeps for
-older versions of torch. Whoever imports the compiler afterwards gets it.
+The mark counts for ``torch.compile`` alone, which nothing here uses; without it diffusers takes the way that it keeps
+for older versions of torch. Whoever imports the compiler afterwards gets it.
 """
 
 from __future__ import annotations

@@ -186,6 +186,28 @@ def test_unknown_words_are_struck_through_and_explained(page: Page, daemon: Dumm
     expect(page.locator("#words s")).to_have_text(["Wonderful,"])
 
 
+def test_what_was_understood_is_shown_at_once_and_goes_with_the_next_words(page: Page, daemon: DummyDaemon) -> None:
+    visit(page, daemon)
+    daemon.send(events.TranscriptionUpdated(utterance=1, committed="make the car blue", pending=""))
+    daemon.send(
+        events.Understood(
+            utterance=1, text="make the car blue", kind="edit", chips=("colour: blue", "car"), final=False
+        )
+    )
+    expect(page.locator("#understood li")).to_have_text(["change", "colour: blue", "car"])
+    daemon.send(events.TranscriptionUpdated(utterance=2, committed="show me four", pending=""))
+    expect(page.locator("#understood li")).to_have_count(0)
+    cannot = "several pictures at once"
+    daemon.send(
+        events.Understood(
+            utterance=2, text="show me four", kind="command", chips=("pictures at once: 4",), cannot=cannot, final=True
+        )
+    )
+    expect(page.locator("#understood li")).to_have_text(["command", "pictures at once: 4"])
+    expect(page.locator("#unknown")).to_have_text(f"That is understood, but cannot be done yet: {cannot}.")
+    expect(page.locator("#announcer")).to_contain_text(cannot)
+
+
 def test_a_picture_refines_and_ends_as_the_final(page: Page, daemon: DummyDaemon) -> None:
     daemon.store("car")
     visit(page, daemon)

@@ -10,7 +10,8 @@ from pathlib import Path
 from speakage_engines import api
 
 folder = Path(sys.argv[1])
-model = api.load_picture(api.PictureSpec(model="embedded", backend="openvino", models_folder=folder, engines_folder=folder))
+spec = api.PictureSpec(model="embedded", backend="openvino", models_folder=folder, engines_folder=folder)
+model = api.load_picture(spec)
 assert len(list(model.paint(api.PaintRequest(prompt="a house", seed=1, steps=2)))) == 2
 print("torch._dynamo" in sys.modules)
 import torch

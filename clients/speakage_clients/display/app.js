@@ -149,6 +149,10 @@ stream
   .on("input_audio_buffer.speech_stopped", () => listening.speaking(false))
   .on("transcription.updated", (event) => words.updated(event))
   .on("transcription.completed", (event) => announce(words.completed(event)))
+  .on("transcription.understood", (event) => {
+    const cannot = words.understood(event);
+    if (cannot) announce(cannot);
+  })
   .on("image_generation.started", started)
   .on("image_generation.partial_image", (event, image) => picture.partial(event, image))
   .on("image_generation.completed", completed)

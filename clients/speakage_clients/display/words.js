@@ -10,11 +10,14 @@ const NOTHING = {
   repetition: "That was not clear enough to paint.",
 };
 
+const KINDS = { create: "new picture", edit: "change", command: "command" };
+
 export class WordsView {
   #line;
   #note;
   #painted;
   #latency;
+  #understood;
   #utterance = null;
   #committed = "";
   #pending = "";
@@ -26,6 +29,7 @@ export class WordsView {
     this.#note = root.querySelector("#unknown");
     this.#painted = root.querySelector("#painted");
     this.#latency = root.querySelector("#latency");
+    this.#understood = root.querySelector("#understood");
     new ResizeObserver(() => this.#fit(true)).observe(this.#line.parentElement);
     document.fonts.ready.then(() => this.#fit(true));
   }
@@ -46,6 +50,22 @@ export class WordsView {
     this.#write(text, "", text ? "settled" : "nothing");
     if (text) return `Heard: ${text}`;
     const sentence = NOTHING[reason] ?? NOTHING.no_speech;
+    this.#note.textContent = sentence;
+    this.#fit(true);
+    return sentence;
+  }
+
+  /** What the words mean, in a few words each, and what of it cannot be done; returns what to tell of the latter. */
+  understood({ utterance, kind, chips, cannot }) {
+    if (utterance !== this.#utterance) this.#begin(utterance);
+    const items = [KINDS[kind], ...chips].map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    });
+    this.#understood.dataset.cannot = Boolean(cannot);
+    this.#understood.replaceChildren(...items);
+    const sentence = cannot ? `That is understood, but cannot be done yet: ${cannot}.` : "";
     this.#note.textContent = sentence;
     this.#fit(true);
     return sentence;
@@ -79,7 +99,7 @@ export class WordsView {
     this.#utterance = utterance;
     this.#unknown = new Set();
     this.#size = Infinity;
-    for (const part of [this.#note, this.#painted, this.#latency]) part.textContent = "";
+    for (const part of [this.#note, this.#painted, this.#latency, this.#understood]) part.textContent = "";
   }
 
   #explain({ prompt, transcript, unknown_words: unknown = [] }, verb) {

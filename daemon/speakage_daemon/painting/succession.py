@@ -1,7 +1,7 @@
 """Painting on another backend while engines are being made, and the change to the one that was meant.
 
 The first start with a model makes its engines, which takes a minute or more. Where the configuration allows it, torch
-paints meanwhile, slower; a badge says so until the engines are there. When they cannot be made, it goes on and says why.
+paints meanwhile, slower; a badge says so until the engines are there. When they cannot be made it goes on.
 """
 
 from __future__ import annotations

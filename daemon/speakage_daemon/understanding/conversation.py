@@ -1,6 +1,6 @@
 """The conversation: carries words to the director and the director's decisions to the painter.
 
-A thin shell around :mod:`.director`: it draws the seeds, and knows when words were said.
+A thin shell around :mod:`.director`: it draws the seeds, knows when words were said, and tells what was understood.
 """
 
 from __future__ import annotations
@@ -8,36 +8,71 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
 
-from speakage_daemon.events import PromptCreate
+from speakage_daemon.events import DaemonEvent, Kind, PromptCreate, Understood
 from speakage_daemon.painting.painter import Job, Painter
-from speakage_daemon.understanding.director import Decision, Director, Paint, Promote
+from speakage_daemon.understanding.chips import described
+from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict
+from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a conversation needs of the other parts."""
+
+    number: Callable[[], int]
+    """The next utterance's, for a typed prompt."""
+    listen: Callable[[bool], None]
+    """Start or stop listening."""
+    publish: Callable[[DaemonEvent], None]
 
 
 class Conversation:
     """Implements :class:`speakage_daemon.understanding.transcriber.Listener`, and takes typed prompts."""
 
-    def __init__(self, director: Director, painter: Painter, number: Callable[[], int], seed: int | None) -> None:
+    def __init__(self, director: Director, painter: Painter, around: Surroundings, seed: int | None) -> None:
         self._director = director
         self._painter = painter
-        self._number = number
+        self._around = around
         self._seed = seed
 
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """Paint on trial."""
-        decision = self._director.at_pause(utterance, text, self._draw_seed())
-        self._act(decision, transcribe_ms, last_voiced_time)
+        verdict = self._director.at_pause(utterance, text, self._draw_seed())
+        self._tell(utterance, text, verdict, final=False)
+        self._act(verdict.decision, transcribe_ms, last_voiced_time)
 
     def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
-        """Promote what was painted, or paint the words that were added."""
-        decision = self._director.at_end(utterance, text, self._draw_seed())
-        self._act(decision, transcribe_ms, last_voiced_time)
+        """Promote what was painted, or paint the words that were added; follow a command."""
+        verdict = self._director.at_end(utterance, text, self._draw_seed())
+        self._tell(utterance, text, verdict, final=True)
+        self._act(verdict.decision, transcribe_ms, last_voiced_time)
+        match verdict.meaning:
+            case Command(order=Plain.STOP_LISTENING):
+                self._around.listen(False)
+            case _:
+                pass
 
     def typed(self, message: PromptCreate) -> None:
         """Paint what was typed."""
         seed = self._draw_seed() if message.seed is None else message.seed
-        decision = self._director.typed(self._number(), message, seed)
-        self._act(decision, None, None)
+        self._act(self._director.typed(self._around.number(), message, seed), None, None)
+
+    def _tell(self, utterance: int, text: str, verdict: Verdict, *, final: bool) -> None:
+        if verdict.meaning is None:
+            return
+        _, *chips = described(verdict.meaning)
+        event = Understood(
+            utterance=utterance,
+            text=text,
+            kind=_kind(verdict.meaning),
+            chips=tuple(chips),
+            cannot=verdict.cannot or None,
+            final=final,
+        )
+        self._around.publish(event)
 
     def _act(self, decision: Decision, transcribe_ms: float | None, last_voiced_time: float | None) -> None:
         match decision:
@@ -56,3 +91,15 @@ class Conversation:
 
     def _draw_seed(self) -> int:
         return secrets.randbits(32) if self._seed is None else self._seed
+
+
+def _kind(meaning: Meaning) -> Kind:
+    match meaning:
+        case Create():
+            return "create"
+        case Edit():
+            return "edit"
+        case Command():
+            return "command"
+        case _:
+            assert_never(meaning)

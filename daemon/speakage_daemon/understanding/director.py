@@ -1,25 +1,57 @@
 """The director: from words to what should be painted. Pure.
 
-Every utterance is a new picture. At a pause the text is taken for finished and painted; at the end of the utterance
-that picture is promoted, or, when words were added since, the new text is painted. One utterance keeps one seed, so
-that the picture grows instead of jumping. Seeds come in as arguments; there is no chance in here.
+Holds the canvas. What is said is a new picture, an edit of the one on the canvas, or a command (:mod:`.commands`). At a
+pause the words are taken for finished and their picture is painted; at the end of the utterance that picture is
+promoted, or, when words were added since, the new one is painted. An utterance is always understood on the canvas that
+it found, so that its revisions do not add up, and a command is followed at its end only. New pictures of one utterance
+keep one seed, and an edit keeps its picture's, so that it grows instead of jumping. Seeds come in as arguments; there
+is no chance in here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from speakage_daemon.events import PromptCreate
-from speakage_daemon.understanding.prompt import prompt_of, same_meaning
+from speakage_daemon.understanding.canvas import Canvas, apply, painted
+from speakage_daemon.understanding.commands import understand
+from speakage_daemon.understanding.meaning import (
+    Command,
+    Create,
+    Edit,
+    Meaning,
+    MoreLikeThat,
+    NudgeGuidance,
+    Plain,
+    Reshape,
+    ScaleSize,
+    SetBatch,
+    SetGuidance,
+    SetSize,
+)
+from speakage_daemon.understanding.prompt import same_meaning
+from speakage_daemon.understanding.reading import scene_of
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canvas:
-    """What holds for every picture until someone changes it."""
-
-    steps: int
-    negative: str = ""
+_CANNOT: Final = {
+    MoreLikeThat: "several pictures at once",
+    SetBatch: "several pictures at once",
+    Reshape: "another shape than the model was loaded with",
+    SetSize: "another size than the model was loaded with",
+    ScaleSize: "another size than the model was loaded with",
+    SetGuidance: "another guidance than the model was loaded with",
+    NudgeGuidance: "another guidance than the model was loaded with",
+}
+"""What is understood and cannot be painted yet, and why."""
+_PAINTS_NOTHING: Final = (
+    Plain.SAVE,
+    Plain.HELP,
+    Plain.CANCEL,
+    Plain.NOTHING,
+    Plain.STOP_LISTENING,
+    Plain.START_LISTENING,
+    Plain.KEEP_SEED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,51 +82,121 @@ class Promote:
 Decision: TypeAlias = Paint | Promote | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was understood, and what is to be painted for it."""
+
+    meaning: Meaning | None = None
+    """None when nothing was said."""
+    cannot: str = ""
+    """What of it cannot be done: then nothing of it is."""
+    decision: Decision = None
+
+
 class Director:
     """Holds the canvas and the newest revision."""
 
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
+        self._found = canvas
+        """As it was when the utterance began."""
+        self._utterance = -1
+        self._seed = 0
         self._newest: Paint | None = None
 
-    def at_pause(self, utterance: int, transcript: str, seed: int) -> Decision:
+    @property
+    def canvas(self) -> Canvas:
+        """As the last utterance left it."""
+        return self._canvas
+
+    def at_pause(self, utterance: int, transcript: str, seed: int) -> Verdict:
         """The words so far, finished on trial. ``seed`` is taken for an utterance's first picture only."""
         return self._revise(utterance, transcript, seed, final=False)
 
-    def at_end(self, utterance: int, transcript: str, seed: int) -> Decision:
+    def at_end(self, utterance: int, transcript: str, seed: int) -> Verdict:
         """The words, finished."""
         return self._revise(utterance, transcript, seed, final=True)
 
     def typed(self, utterance: int, message: PromptCreate, seed: int) -> Paint:
-        """A typed prompt is taken to the letter, and is final at once."""
+        """A typed prompt is taken to the letter, and is final at once; what is said next may change it."""
+        self._begin(utterance, seed)
         self._newest = Paint(
             utterance=utterance,
             revision=1,
             transcript=message.prompt,
             prompt=message.prompt,
-            negative=self._canvas.negative,
+            negative=self._canvas.standing_negative,
             seed=seed,
-            steps=message.steps or self._canvas.steps,
+            steps=message.steps or self._canvas.sheet.steps,
             final=True,
             adapters=message.adapters,
         )
+        self._canvas = painted(apply(self._canvas, Create(scene=scene_of(message.prompt))), (seed,))
         return self._newest
 
-    def _revise(self, utterance: int, transcript: str, seed: int, *, final: bool) -> Decision:
-        prompt = prompt_of(transcript)
-        if not prompt:
-            return None
-        before = self._newest if self._newest and self._newest.utterance == utterance else None
-        if before and same_meaning(before.prompt, prompt):
-            return Promote(utterance=utterance, revision=before.revision) if final else None
-        self._newest = Paint(
-            utterance=utterance,
-            revision=before.revision + 1 if before else 1,
+    def _begin(self, utterance: int, seed: int) -> None:
+        if utterance != self._utterance:
+            self._utterance, self._seed, self._found, self._newest = utterance, seed, self._canvas, None
+
+    def _revise(self, utterance: int, transcript: str, seed: int, *, final: bool) -> Verdict:
+        self._begin(utterance, seed)
+        if not transcript.strip():
+            return Verdict()
+        meaning = understand(transcript, self._found)
+        if cannot := _cannot(meaning):
+            return Verdict(meaning=meaning, cannot=cannot)
+        if isinstance(meaning, Command) and not final:
+            return Verdict(meaning=meaning)
+        canvas = apply(self._found, meaning)
+        decision: Decision = None
+        if canvas.prompt and not _paints_nothing(meaning, canvas, self._found):
+            asked_for = self._asked_for(canvas, transcript, final=final)
+            decision = self._decide(asked_for)
+            canvas = painted(canvas, (asked_for.seed,)) if final else canvas
+        if final:
+            self._canvas = canvas
+        return Verdict(meaning=meaning, decision=decision)
+
+    def _asked_for(self, canvas: Canvas, transcript: str, *, final: bool) -> Paint:
+        sheet = canvas.sheet
+        return Paint(
+            utterance=self._utterance,
+            revision=self._newest.revision + 1 if self._newest else 1,
             transcript=transcript,
-            prompt=prompt,
-            negative=self._canvas.negative,
-            seed=before.seed if before else seed,
-            steps=self._canvas.steps,
+            prompt=canvas.prompt,
+            negative=canvas.negative,
+            seed=sheet.seeds[0] if sheet.seeds else self._seed,
+            steps=sheet.steps,
             final=final,
         )
-        return self._newest
+
+    def _decide(self, wanted: Paint) -> Decision:
+        """Paint it, unless this utterance's newest picture is the same."""
+        before = self._newest
+        if before and _same_picture(before, wanted):
+            return Promote(utterance=before.utterance, revision=before.revision) if wanted.final else None
+        self._newest = wanted
+        return wanted
+
+
+def _same_picture(one: Paint, other: Paint) -> bool:
+    if (one.negative, one.seed, one.steps) != (other.negative, other.seed, other.steps):
+        return False
+    return same_meaning(one.prompt, other.prompt)
+
+
+def _paints_nothing(meaning: Meaning, canvas: Canvas, found: Canvas) -> bool:
+    """Orders that others follow, and those that left all as it was: there is nothing to undo, or no such picture."""
+    if not isinstance(meaning, Command):
+        return False
+    return meaning.order in _PAINTS_NOTHING or canvas == found
+
+
+def _cannot(meaning: Meaning) -> str:
+    match meaning:
+        case Edit(changes=changes):
+            return next((_CANNOT[type(change)] for change in changes if type(change) in _CANNOT), "")
+        case Command(order=order):
+            return _CANNOT.get(type(order), "")
+        case Create():
+            return ""

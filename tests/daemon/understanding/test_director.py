@@ -1,17 +1,27 @@
 """What is painted when."""
 
+import pytest
+
 from speakage_daemon.events import PromptCreate
-from speakage_daemon.understanding.director import Canvas, Director, Paint, Promote
+from speakage_daemon.understanding.canvas import Canvas, Sheet
+from speakage_daemon.understanding.director import Director, Paint, Promote
+from speakage_daemon.understanding.meaning import Command, Create, Edit, Plain
 
 
-def director() -> Director:
-    return Director(Canvas(steps=6, negative="people"))
+def director(negative: str = "people") -> Director:
+    return Director(Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128), standing_negative=negative))
+
+
+def painted(painting: Director, utterance: int, text: str, seed: int = 0) -> Paint:
+    decision = painting.at_end(utterance, text, seed or 100 + utterance).decision
+    assert isinstance(decision, Paint)
+    return decision
 
 
 def test_a_pause_paints_on_trial_and_the_end_promotes() -> None:
     painting = director()
     first = painting.at_pause(1, "paint me a car on a beach", 7)
-    assert first == Paint(
+    assert first.decision == Paint(
         utterance=1,
         revision=1,
         transcript="paint me a car on a beach",
@@ -21,41 +31,133 @@ def test_a_pause_paints_on_trial_and_the_end_promotes() -> None:
         steps=6,
         final=False,
     )
-    assert painting.at_end(1, "paint me a car on a beach", 8) == Promote(utterance=1, revision=1)
+    assert isinstance(first.meaning, Create)
+    assert painting.at_end(1, "paint me a car on a beach", 8).decision == Promote(utterance=1, revision=1)
 
 
 def test_words_added_after_the_pause_are_painted_with_the_same_seed() -> None:
     painting = director()
     painting.at_pause(1, "a car", 7)
-    second = painting.at_end(1, "a car on a beach", 8)
-    assert isinstance(second, Paint)
+    second = painted(painting, 1, "a car on a beach", 8)
     assert (second.revision, second.prompt, second.seed, second.final) == (2, "a car on a beach", 7, True)
 
 
 def test_a_second_pause_with_the_same_words_costs_nothing() -> None:
     painting = director()
     painting.at_pause(1, "a car", 7)
-    assert painting.at_pause(1, "A car.", 8) is None
-    assert painting.at_end(1, "a car", 9) == Promote(utterance=1, revision=1)
+    assert painting.at_pause(1, "A car.", 8).decision is None
+    assert painting.at_end(1, "a car", 9).decision == Promote(utterance=1, revision=1)
 
 
-def test_every_utterance_is_a_new_picture() -> None:
+def test_a_new_description_is_a_new_picture() -> None:
     painting = director()
-    painting.at_pause(1, "a car", 7)
-    again = painting.at_pause(2, "a car", 8)
-    assert isinstance(again, Paint)
-    assert (again.utterance, again.revision, again.seed) == (2, 1, 8)
+    painted(painting, 1, "a car", 7)
+    again = painted(painting, 2, "a boat", 8)
+    assert (again.utterance, again.revision, again.seed, again.prompt) == (2, 1, 8, "a boat")
 
 
 def test_an_end_without_a_pause_paints_the_final_at_once() -> None:
-    final = director().at_end(3, "a boat", 1)
-    assert isinstance(final, Paint)
-    assert final.final
+    assert painted(director(), 3, "a boat", 1).final
 
 
 def test_nothing_said_is_nothing_painted() -> None:
-    assert director().at_pause(1, "", 1) is None
-    assert director().at_end(1, "please", 1) is None
+    silence = director().at_pause(1, "", 1)
+    assert (silence.meaning, silence.decision) == (None, None)
+    polite = director().at_end(1, "please", 1)
+    assert (polite.meaning, polite.decision) == (Command(order=Plain.NOTHING), None)
+
+
+def test_an_edit_changes_the_picture_and_keeps_its_seed() -> None:
+    painting = director()
+    painted(painting, 1, "a car on a beach", 7)
+    edit = painted(painting, 2, "make it blue", 8)
+    assert (edit.prompt, edit.seed, edit.revision) == ("a blue car on a beach", 7, 1)
+    assert painted(painting, 3, "add a moon", 9).prompt == "a blue car and a moon on a beach"
+
+
+def test_an_edits_revisions_do_not_add_up() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    trial = painting.at_pause(2, "add a moon", 8)
+    assert isinstance(trial.meaning, Edit)
+    assert isinstance(trial.decision, Paint)
+    assert (trial.decision.prompt, trial.decision.final) == ("a car and a moon", False)
+    assert painting.at_pause(2, "add a moon", 8).decision is None
+    assert painted(painting, 2, "add a moon and a star", 8).prompt == "a car, a moon and a star"
+
+
+def test_an_edit_that_was_painted_at_the_pause_is_promoted_and_stands() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    painting.at_pause(2, "add a moon", 8)
+    assert painting.at_end(2, "add a moon", 8).decision == Promote(utterance=2, revision=1)
+    assert painting.canvas.prompt == "a car and a moon"
+
+
+def test_undo_paints_what_there_was_with_its_own_seed_and_redo_the_other_again() -> None:
+    painting = director()
+    first, second = painted(painting, 1, "a car", 7), painted(painting, 2, "a boat", 8)
+    back = painted(painting, 3, "undo", 9)
+    assert (back.prompt, back.seed, back.final) == (first.prompt, 7, True)
+    forth = painted(painting, 4, "redo", 10)
+    assert (forth.prompt, forth.seed) == (second.prompt, 8)
+
+
+def test_a_command_is_followed_at_the_end_only() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    trial = painting.at_pause(2, "undo", 8)
+    assert isinstance(trial.meaning, Command)
+    assert trial.decision is None
+    assert painting.canvas.prompt == "a car"
+
+
+def test_again_is_the_same_words_with_another_seed() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    again = painted(painting, 2, "again", 8)
+    assert (again.prompt, again.seed) == ("a car", 8)
+
+
+def test_steps_are_set_by_voice() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    more = painted(painting, 2, "use twelve steps", 8)
+    assert (more.prompt, more.seed, more.steps) == ("a car", 7, 12)
+
+
+def test_what_is_not_wanted_is_painted_without() -> None:
+    painting = director()
+    painted(painting, 1, "a street", 7)
+    assert painted(painting, 2, "no cars", 8).negative == "people, cars"
+    assert director("").at_end(1, "no cars", 7).decision is None
+
+
+@pytest.mark.parametrize(
+    "order", ["save that", "stop listening", "what can I say", "never mind", "undo", "keep this seed"]
+)
+def test_orders_for_others_and_those_that_change_nothing_paint_nothing(order: str) -> None:
+    painting = director()
+    if order != "undo":
+        painted(painting, 1, "a car", 7)
+    verdict = painting.at_end(2, order, 8)
+    assert isinstance(verdict.meaning, Command)
+    assert verdict.decision is None
+
+
+@pytest.mark.parametrize(
+    ("said", "cannot"),
+    [("show me four of them", "several pictures"), ("make it wider", "another shape"), ("more like that", "several"),
+     ("make the picture larger", "another size"), ("set the guidance to five", "another guidance")],
+)  # fmt: skip
+def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str) -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    before = painting.canvas
+    verdict = painting.at_end(2, said, 8)
+    assert cannot in verdict.cannot
+    assert verdict.decision is None
+    assert painting.canvas == before
 
 
 def test_a_typed_prompt_is_taken_to_the_letter() -> None:
@@ -64,3 +166,10 @@ def test_a_typed_prompt_is_taken_to_the_letter() -> None:
     assert (typed.prompt, typed.transcript, typed.steps, typed.final) == ("please, a car", "please, a car", 6, True)
     assert typed.adapters == ("dog:0.5",)
     assert painting.typed(5, PromptCreate(prompt="a car", steps=2), 5).steps == 2
+
+
+def test_what_was_typed_can_be_changed_by_voice() -> None:
+    painting = director()
+    painting.typed(1, PromptCreate(prompt="a castle in the snow"), 5)
+    edit = painted(painting, 2, "add a dragon", 6)
+    assert (edit.prompt, edit.seed) == ("a castle and a dragon in the snow", 5)

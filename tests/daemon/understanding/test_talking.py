@@ -16,12 +16,19 @@ from speakage_daemon.understanding.edits import changes_of
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain, Redo, Undo
 from speakage_daemon.understanding.reading import scene_of
 
-PAGE = (Path(__file__).parents[3] / "docs" / "talking.md").read_text(encoding="utf-8")
-ROWS = [
-    tuple(cell.strip() for cell in row.strip("|").split("|"))
-    for row in PAGE.splitlines()
-    if row.startswith("| ") and not row.startswith("| before")
-]
+ROOT = Path(__file__).parents[3]
+TITLE = "| before | said | kind | after |"
+
+
+def rows(page: str) -> list[tuple[str, ...]]:
+    """Of every table with the title above."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    tables = [part.split("\n\n")[0] for part in text.split(TITLE)[1:]]
+    lines = [line for table in tables for line in table.splitlines() if line.startswith("| ")]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+
+
+ROWS = rows("docs/talking.md")
 
 
 def canvas(*said: str) -> Canvas:
@@ -58,6 +65,11 @@ def test_what_is_said_is_understood_as_the_table_says(before: str, said: str, ki
     meaning = understand(said, until)
     assert type(meaning).__name__.lower() == kind
     assert outcome(until, meaning, apply(until, meaning)) == after
+
+
+@pytest.mark.parametrize(("before", "said", "kind", "after"), rows("README.md"))
+def test_the_readme_says_what_is_understood(before: str, said: str, kind: str, after: str) -> None:
+    test_what_is_said_is_understood_as_the_table_says(before, said, kind, after)
 
 
 def test_the_table_is_large_and_has_every_kind() -> None:

@@ -1,4 +1,4 @@
-"""Adapters by other weights in the export: every layer they may change is found, and what comes out is what torch says."""
+"""Adapters by other weights in the export: every layer they may change is found, and computes what torch computes."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,7 +247,7 @@ def test_a_prompt_is_encoded_anew_where_the_text_encoder_is_changed_and_only_the
     for adapters in ((), ("paint",), ("words",), (), ("words",)):
         list(model.paint(dataclasses.replace(HOUSE, adapters=adapters)))
         runs.append(model._parts.text.runs)
-    assert [later - earlier for earlier, later in zip(runs, runs[1:], strict=False)] == [0, 2, 0, 0]
+    assert [later - earlier for earlier, later in itertools.pairwise(runs)] == [0, 2, 0, 0]
 
 
 def test_openvino_paints_alike_and_compiles_once_for_all(small: Model, opened: Open, engines_folder: Path) -> None:
@@ -298,7 +299,7 @@ def test_what_cannot_be_used_is_refused_by_name(small: Model, tmp_path: Path, op
         "LoKr": ({f"{first}.lokr_w1": torch.ones(1)}, "it is a LoKr"),
         "embedding": ({"emb_params": torch.ones(1)}, "emb_params is no part of a LoRA"),
         "half": ({f"{first}.lora_up.weight": whole[f"{first}.lora_up.weight"]}, "one matrix of two"),
-        "narrow": ({**whole, f"{first}.lora_down.weight": torch.ones(4, 3)}, "do not fit; it was made for another model"),
+        "narrow": ({**whole, f"{first}.lora_down.weight": torch.ones(4, 3)}, "do not fit; it was made for another"),
         "strange": ({f"lora_unet_nowhere.{end}.weight": torch.ones(1, 1) for end in ("lora_up", "lora_down")},
                     "1 of the 1 layers it changes are not in this model, lora_unet_nowhere first"),
     }  # fmt: skip
@@ -328,7 +329,7 @@ def test_a_picture_is_asked_for_with_names_and_not_with_paths(small: Model, tmp_
         list(model.paint(dataclasses.replace(HOUSE, adapters=(name,))))
         assert model.info.adapters == (name if ":" in name else f"{name}:1",)
     for path in (str(outside), str(inside), "../cat"):
-        with pytest.raises(ModelError, match="there is no adapter .* there are: dog. Give one of them$"):
+        with pytest.raises(ModelError, match=r"there is no adapter .* there are: dog\. Give one of them$"):
             list(model.paint(dataclasses.replace(HOUSE, adapters=(path,))))
 
 

@@ -1,0 +1,98 @@
+"""What is said is told as it is understood, painted, or followed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from speakage_daemon.events import Understood
+from speakage_daemon.painting.painter import Job
+from speakage_daemon.understanding.canvas import Canvas, Sheet
+from speakage_daemon.understanding.conversation import Conversation, Surroundings
+from speakage_daemon.understanding.director import Director, Promote
+
+
+class Easel:
+    """Takes what a painter takes."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.promoted: list[Promote] = []
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+
+    def promote(self, decision: Promote) -> None:
+        self.promoted.append(decision)
+
+
+class Room:
+    def __init__(self, seed: int | None = 7) -> None:
+        self.easel: Any = Easel()
+        self.listening: list[bool] = []
+        self.told: list[Any] = []
+        around = Surroundings(number=lambda: 9, listen=self.listening.append, publish=self.told.append)
+        canvas = Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128))
+        self.conversation = Conversation(Director(canvas), self.easel, around, seed)
+
+    def say(self, utterance: int, text: str) -> None:
+        self.conversation.at_pause(utterance, text, 5.0, time.monotonic())
+        self.conversation.at_end(utterance, text, 5.0, time.monotonic())
+
+
+def test_a_sentence_is_told_at_its_pause_and_at_its_end_and_painted_once() -> None:
+    room = Room()
+    room.say(1, "paint a car on a beach")
+    assert room.told == [
+        Understood(
+            utterance=1,
+            text="paint a car on a beach",
+            kind="create",
+            chips=("a car", "background: on a beach"),
+            final=final,
+        )
+        for final in (False, True)
+    ]
+    assert [job.paint.prompt for job in room.easel.jobs] == ["a car on a beach"]
+    assert room.easel.promoted == [Promote(utterance=1, revision=1)]
+
+
+def test_an_edit_is_told_as_one() -> None:
+    room = Room()
+    room.say(1, "a car")
+    room.say(2, "make it blue")
+    assert (room.told[-1].kind, room.told[-1].chips) == ("edit", ("colour: blue", "car"))
+    assert room.easel.jobs[-1].paint.prompt == "a blue car"
+
+
+def test_stop_listening_is_followed_at_the_end() -> None:
+    room = Room()
+    room.conversation.at_pause(1, "stop listening", 5.0, time.monotonic())
+    assert room.listening == []
+    room.conversation.at_end(1, "stop listening", 5.0, time.monotonic())
+    assert room.listening == [False]
+    assert room.easel.jobs == []
+    assert room.told[-1].kind == "command"
+
+
+def test_what_cannot_be_done_is_told() -> None:
+    room = Room()
+    room.say(1, "a car")
+    room.say(2, "show me four")
+    assert room.told[-1].cannot == "several pictures at once"
+    assert len(room.easel.jobs) == 1
+
+
+def test_silence_is_not_told() -> None:
+    room = Room()
+    room.say(1, "")
+    assert room.told == []
+
+
+def test_seeds_are_drawn_unless_one_is_set() -> None:
+    drawn, fixed = Room(seed=None), Room(seed=7)
+    for room in (drawn, fixed):
+        room.say(1, "a car")
+        room.say(2, "a boat")
+    assert [job.paint.seed for job in fixed.easel.jobs] == [7, 7]
+    assert len({job.paint.seed for job in drawn.easel.jobs}) == 2

@@ -1,0 +1,61 @@
+"""Talking about the picture, through the whole process: what is said changes what was painted, and takes it back."""
+
+import asyncio
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from speakage_clients.sdk import Image, connect
+from speakage_daemon.events import ImageCompleted, Understood
+from speakage_engines.training.speech import Order, speak
+
+from .process import daemon
+
+SAID = ("a castle in the snow", "make it blue", "undo")
+
+
+def recorded(folder: Path) -> Path:
+    """The sentences, each with the silence that ends a turn behind it."""
+    silence = np.zeros(16_000 * 3, np.int16)
+    pieces = [silence]
+    for text in SAID:
+        pieces += [speak(Order(text, "", "flite rms", 150, 50)).audio, silence]
+    path = folder / "talking.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.concatenate(pieces).tobytes())
+    return path
+
+
+async def watched(address: str) -> tuple[list[Image], list[Understood]]:
+    """What a client sees until there are three pictures."""
+    pictures: list[Image] = []
+    understood: list[Understood] = []
+    async with connect(address) as session, asyncio.timeout(120):
+        async for message in session:
+            match message:
+                case Understood(final=True):
+                    understood.append(message)
+                case Image(event=ImageCompleted()):
+                    pictures.append(message)
+                case _:
+                    pass
+            if len(pictures) == len(SAID):
+                return pictures, understood
+    raise AssertionError(f"only {[picture.event.prompt for picture in pictures]} came")
+
+
+def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, engines_folder: Path) -> None:
+    with daemon(tmp_path, engines_folder, "--source", f"file:{recorded(tmp_path)}") as running:
+        pictures, understood = asyncio.run(watched(running.url))
+        assert running.stop() == 0
+    castle, blue, again = (picture.event for picture in pictures)
+    prompts = [castle.prompt, blue.prompt, again.prompt]
+    assert prompts == ["a castle in the snow", "a blue castle in the snow", "a castle in the snow"]
+    assert castle.seed == blue.seed == again.seed
+    assert castle.sha256 == again.sha256 != blue.sha256
+    assert [one.kind for one in understood] == ["create", "edit", "command"]
+    assert understood[1].chips == ("colour: blue", "castle")
