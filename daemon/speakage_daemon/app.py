@@ -83,7 +83,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 publish=hub.publish,
             )
             director = Director(blank_canvas(picture.info, config.picture.negative))
-            conversation = Conversation(director, painter, around, config.picture.fixed_seed)
+            conversation = Conversation(director, painter, around, config.picture)
             transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish)
             desk.open(ear, floor, conversation)
 
@@ -271,6 +271,9 @@ class Supervisor:
 
 class _Nobody:
     """Words are only written down."""
+
+    def while_speaking(self, utterance: int, settled: str) -> None:
+        """Nothing to do."""
 
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """Nothing to do."""

@@ -112,6 +112,8 @@ class PictureSettings(Section):
     """LoRAs to paint with, each ``NAME`` or ``NAME:SCALE``: files in `models.folder`/adapters, or paths."""
     adapter_rank: int = Field(0, ge=0, le=4_096)
     """Room for LoRAs that clients put on later: the sum of their ranks; 0 keeps room for `picture.adapters` alone."""
+    drafts_per_minute: int = Field(240, ge=0, le=1_000)
+    """Pictures of one step painted in any minute while someone speaks; 0 paints none before the pause."""
     negative: str = ""
     """What pictures should not show."""
     seed: int = Field(-1, ge=-1, lt=2**32)

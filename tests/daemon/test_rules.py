@@ -13,6 +13,8 @@ PURE = {
     "understanding.stabiliser": "tests/daemon/understanding/test_stabiliser.py",
     "understanding.prompt": "tests/daemon/understanding/test_prompt.py",
     "understanding.director": "tests/daemon/understanding/test_director.py",
+    "understanding.tail": "tests/daemon/understanding/test_tail.py",
+    "understanding.budget": "tests/daemon/understanding/test_budget.py",
     "understanding.vocabulary": "tests/daemon/understanding/test_scene.py",
     "understanding.inflection": "tests/daemon/understanding/test_inflection.py",
     "understanding.numbers": "tests/daemon/understanding/test_numbers.py",

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+from speakage_daemon.config import PictureSettings
 from speakage_daemon.events import DaemonEvent, Kind, PromptCreate, Understood
 from speakage_daemon.painting.painter import Job, Painter
+from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain
@@ -32,11 +34,19 @@ class Surroundings:
 class Conversation:
     """Implements :class:`speakage_daemon.understanding.transcriber.Listener`, and takes typed prompts."""
 
-    def __init__(self, director: Director, painter: Painter, around: Surroundings, seed: int | None) -> None:
+    def __init__(self, director: Director, painter: Painter, around: Surroundings, settings: PictureSettings) -> None:
         self._director = director
         self._painter = painter
         self._around = around
-        self._seed = seed
+        self._seed = settings.fixed_seed
+        self._drafts = Budget(settings.drafts_per_minute)
+
+    def while_speaking(self, utterance: int, settled: str) -> None:
+        """Paint what is certain so far in one step, as often as is allowed."""
+        verdict = self._director.while_speaking(utterance, settled, self._draw_seed())
+        if verdict.decision and self._drafts.take(time.monotonic()):
+            self._tell(utterance, settled, verdict, final=False)
+            self._act(verdict.decision, None, None)
 
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """Paint on trial."""

@@ -1,16 +1,17 @@
 """The director: from words to what should be painted. Pure.
 
-Holds the canvas. What is said is a new picture, an edit of the one on the canvas, or a command (:mod:`.commands`). At a
-pause the words are taken for finished and their picture is painted; at the end of the utterance that picture is
-promoted, or, when words were added since, the new one is painted. An utterance is always understood on the canvas that
-it found, so that its revisions do not add up, and a command is followed at its end only. New pictures of one utterance
-keep one seed, and an edit keeps its picture's, so that it grows instead of jumping. Seeds come in as arguments; there
-is no chance in here.
+Holds the canvas. What is said is a new picture, an edit of the one on the canvas, or a command (:mod:`.commands`).
+While someone speaks, the words that have settled are painted in one step, without their unfinished tail, each time that
+they mean something else. At a pause the words are taken for finished and their picture is painted; at the end of the
+utterance that picture is promoted, or, when words were added since, the new one is painted. An utterance is always
+understood on the canvas that it found, so that its revisions do not add up, and a command is followed at its end only.
+New pictures of one utterance keep one seed, and an edit keeps its picture's, so that it grows instead of jumping. Seeds
+come in as arguments; there is no chance in here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from speakage_daemon.events import PromptCreate
@@ -19,12 +20,17 @@ from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
     Create,
+    Describe,
     Edit,
     Meaning,
+    Mood,
     MoreLikeThat,
     NudgeGuidance,
     Plain,
+    Recolour,
     Reshape,
+    Resize,
+    Scale,
     ScaleSize,
     SetBatch,
     SetGuidance,
@@ -32,6 +38,8 @@ from speakage_daemon.understanding.meaning import (
 )
 from speakage_daemon.understanding.prompt import same_meaning
 from speakage_daemon.understanding.reading import scene_of
+from speakage_daemon.understanding.tail import finished
+from speakage_daemon.understanding.vocabulary import words
 
 _CANNOT: Final = {
     MoreLikeThat: "several pictures at once",
@@ -43,6 +51,14 @@ _CANNOT: Final = {
     NudgeGuidance: "another guidance than the model was loaded with",
 }
 """What is understood and cannot be painted yet, and why."""
+_EDITING: Final = frozenset(
+    words(
+        "make add remove delete erase put move change turn replace swap switch give take get bring without no not more",
+        "less fewer the it them they this that also with colour color paint draw let set use keep try instead another",
+    )
+)
+"""What edits begin with."""
+_FILLERS: Final = frozenset(words("please now then ok okay so and but um uh oh well can could would you we i want to"))
 _PAINTS_NOTHING: Final = (
     Plain.SAVE,
     Plain.HELP,
@@ -109,6 +125,24 @@ class Director:
         """As the last utterance left it."""
         return self._canvas
 
+    def while_speaking(self, utterance: int, settled: str, seed: int) -> Verdict:
+        """The words that have settled so far: a picture of one step, when they show another than before."""
+        self._begin(utterance, seed)
+        text = self._certain(settled)
+        if not text:
+            return Verdict()
+        meaning = understand(text, self._found)
+        if isinstance(meaning, Command) or _cannot(meaning) or self._may_become_an_edit(text, meaning):
+            return Verdict()
+        canvas = apply(self._found, meaning)
+        if not canvas.prompt:
+            return Verdict()
+        wanted = replace(self._asked_for(canvas, settled, final=False), steps=1)
+        if self._newest and _same_picture(replace(self._newest, steps=1), wanted):
+            return Verdict(meaning=meaning)
+        self._newest = wanted
+        return Verdict(meaning=meaning, decision=wanted)
+
     def at_pause(self, utterance: int, transcript: str, seed: int) -> Verdict:
         """The words so far, finished on trial. ``seed`` is taken for an utterance's first picture only."""
         return self._revise(utterance, transcript, seed, final=False)
@@ -169,6 +203,21 @@ class Director:
             steps=sheet.steps,
             final=final,
         )
+
+    def _certain(self, settled: str) -> str:
+        """Without its unfinished tail; "make it blue" has none, though a colour often waits for its noun."""
+        match understand(settled, self._found):
+            case Edit(changes=(*_, Recolour() | Resize() | Scale() | Describe() | Mood())):
+                return settled
+            case _:
+                return finished(settled)
+
+    def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:
+        """ "make the castle" is a castle, until "blue" follows: no picture jumps there and back."""
+        if self._found.sheet.scene.empty or not isinstance(meaning, Create):
+            return False
+        first = next((word for word in text.lower().split() if word.strip(",") not in _FILLERS), "")
+        return first in _EDITING
 
     def _decide(self, wanted: Paint) -> Decision:
         """Paint it, unless this utterance's newest picture is the same."""

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Whoever acts on finished words."""
 
+    def while_speaking(self, utterance: int, settled: str) -> None:
+        """Other words have settled while someone goes on speaking."""
+
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """The words are finished on trial."""
 
@@ -65,6 +68,7 @@ class Transcriber:
     async def _follow(self, utterance: Utterance, listener: Listener) -> None:
         words = Stabiliser()
         settled: _Settled | None = None
+        settled_words = ""
         heard = 0
         while True:
             turns = utterance.turns
@@ -74,7 +78,11 @@ class Transcriber:
                     continue
                 heard = utterance.length
                 transcript = await self._transcribe(utterance)
-                self._update(utterance, words.update(transcript.text), None)
+                now = words.update(transcript.text)
+                self._update(utterance, now, None)
+                if now.committed != settled_words and utterance.turns == turns:
+                    settled_words = now.committed
+                    listener.while_speaking(utterance.number, now.committed)
                 continue
             if settled is None or settled.resumptions != utterance.resumptions:
                 settled = await self._settle(utterance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from speakage_daemon.config import PictureSettings
 from speakage_daemon.events import Understood
 from speakage_daemon.painting.painter import Job
 from speakage_daemon.understanding.canvas import Canvas, Sheet
@@ -27,13 +28,14 @@ class Easel:
 
 
 class Room:
-    def __init__(self, seed: int | None = 7) -> None:
+    def __init__(self, seed: int = 7, drafts: int = 100) -> None:
         self.easel: Any = Easel()
         self.listening: list[bool] = []
         self.told: list[Any] = []
         around = Surroundings(number=lambda: 9, listen=self.listening.append, publish=self.told.append)
         canvas = Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128))
-        self.conversation = Conversation(Director(canvas), self.easel, around, seed)
+        settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
+        self.conversation = Conversation(Director(canvas), self.easel, around, settings)
 
     def say(self, utterance: int, text: str) -> None:
         self.conversation.at_pause(utterance, text, 5.0, time.monotonic())
@@ -55,6 +57,25 @@ def test_a_sentence_is_told_at_its_pause_and_at_its_end_and_painted_once() -> No
     ]
     assert [job.paint.prompt for job in room.easel.jobs] == ["a car on a beach"]
     assert room.easel.promoted == [Promote(utterance=1, revision=1)]
+
+
+def test_what_is_certain_is_painted_and_told_while_someone_speaks() -> None:
+    room = Room()
+    for settled in ("a", "a castle", "a castle in", "a castle in the snow"):
+        room.conversation.while_speaking(1, settled)
+    room.say(1, "a castle in the snow")
+    jobs = [(job.paint.prompt, job.paint.steps, job.paint.final) for job in room.easel.jobs]
+    assert jobs == [("a castle", 1, False), ("a castle in the snow", 1, False), ("a castle in the snow", 6, False)]
+    assert [one.chips for one in room.told[:2]] == [("a castle",), ("a castle", "background: in the snow")]
+
+
+def test_no_more_is_painted_while_someone_speaks_than_the_settings_allow() -> None:
+    room = Room(drafts=1)
+    room.conversation.while_speaking(1, "a castle")
+    room.conversation.while_speaking(1, "a castle in the snow")
+    assert [job.paint.prompt for job in room.easel.jobs] == ["a castle"]
+    room.say(1, "a castle in the snow")
+    assert [job.paint.steps for job in room.easel.jobs] == [1, 6]
 
 
 def test_an_edit_is_told_as_one() -> None:
@@ -90,7 +111,7 @@ def test_silence_is_not_told() -> None:
 
 
 def test_seeds_are_drawn_unless_one_is_set() -> None:
-    drawn, fixed = Room(seed=None), Room(seed=7)
+    drawn, fixed = Room(seed=-1), Room(seed=7)
     for room in (drawn, fixed):
         room.say(1, "a car")
         room.say(2, "a boat")

@@ -35,6 +35,61 @@ def test_a_pause_paints_on_trial_and_the_end_promotes() -> None:
     assert painting.at_end(1, "paint me a car on a beach", 8).decision == Promote(utterance=1, revision=1)
 
 
+def drafted(painting: Director, utterance: int, text: str) -> Paint:
+    decision = painting.while_speaking(utterance, text, 7).decision
+    assert isinstance(decision, Paint)
+    return decision
+
+
+def test_settled_words_are_painted_in_one_step_without_their_unfinished_tail() -> None:
+    painting = director()
+    assert painting.while_speaking(1, "a red", 7).decision is None
+    first = drafted(painting, 1, "a red house next to the")
+    assert (first.prompt, first.steps, first.seed, first.final) == ("a red house", 1, 7, False)
+    assert painting.while_speaking(1, "a red house next to the", 8).decision is None
+    second = drafted(painting, 1, "a red house next to the sea")
+    assert (second.prompt, second.revision, second.seed) == ("a red house next to the sea", 2, 7)
+
+
+def test_the_pause_paints_a_drafts_words_in_all_steps() -> None:
+    painting = director()
+    drafted(painting, 1, "a car")
+    full = painting.at_pause(1, "a car", 8).decision
+    assert isinstance(full, Paint)
+    assert (full.steps, full.seed, full.revision) == (6, 7, 2)
+
+
+def test_a_model_of_one_step_is_done_with_its_draft() -> None:
+    painting = Director(Canvas(sheet=Sheet(steps=1, guidance=0.0, width=512, height=512)))
+    drafted(painting, 1, "a car")
+    assert painting.at_pause(1, "a car", 8).decision is None
+    assert painting.at_end(1, "a car", 8).decision == Promote(utterance=1, revision=1)
+
+
+def test_words_that_were_painted_whole_are_not_drafted_again() -> None:
+    painting = director()
+    painting.at_pause(1, "a car", 7)
+    assert painting.while_speaking(1, "a car on a", 8).decision is None
+
+
+def test_an_edit_is_drafted_once_it_is_one_and_nothing_jumps_before() -> None:
+    painting = director()
+    painted(painting, 1, "a castle in the snow", 7)
+    assert painting.while_speaking(2, "make the castle", 8).decision is None
+    assert drafted(painting, 2, "make the castle blue").prompt == "a blue castle in the snow"
+    assert painting.while_speaking(3, "please remove", 8).decision is None
+    assert drafted(painting, 3, "a boat").prompt == "a boat"
+
+
+def test_commands_and_what_cannot_be_done_are_not_drafted() -> None:
+    painting = director("")
+    painted(painting, 1, "a castle", 7)
+    for said in ("undo", "show me four", "make it wider"):
+        assert painting.while_speaking(2, said, 8).decision is None
+    nothing = director("")
+    assert nothing.while_speaking(1, "no people", 8).decision is None
+
+
 def test_words_added_after_the_pause_are_painted_with_the_same_seed() -> None:
     painting = director()
     painting.at_pause(1, "a car", 7)

@@ -23,7 +23,11 @@ class Notes:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, int, str]] = []
+        self.settled: list[tuple[int, str]] = []
         self.changed = asyncio.Event()
+
+    def while_speaking(self, utterance: int, settled: str) -> None:
+        self.settled.append((utterance, settled))
 
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         self.said.append(("pause", utterance, text))
@@ -91,6 +95,7 @@ def test_words_settle_while_they_are_spoken_and_are_finished_at_the_pause() -> N
     assert (updates[1].committed, updates[1].pending) == (words(5), "w5 w6")
     assert (updates[-1].committed, updates[-1].pending) == (words(7), "")
     assert scene.notes.said == [("pause", 1, words(7)), ("end", 1, words(7))]
+    assert scene.notes.settled == [(1, words(5))]
     completed = next(event for event in scene.events if isinstance(event, TranscriptionCompleted))
     assert (completed.text, completed.reason) == (words(7), None)
 
