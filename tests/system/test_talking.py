@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from speakage_clients.sdk import Image, connect
-from speakage_daemon.events import ImageCompleted, Understood
+from speakage_daemon.events import ImageCompleted, PartialImage, Understood
 from speakage_engines.training.speech import Order, speak
 
 from .process import daemon
 
+SLOWLY = 110
+"""Words a minute."""
 SAID = ("a castle in the snow", "make it blue", "undo")
 
 
@@ -20,7 +22,7 @@ def recorded(folder: Path) -> Path:
     silence = np.zeros(16_000 * 3, np.int16)
     pieces = [silence]
     for text in SAID:
-        pieces += [speak(Order(text, "", "flite rms", 150, 50)).audio, silence]
+        pieces += [speak(Order(text, "", "flite rms", SLOWLY, 50)).audio, silence]
     path = folder / "talking.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -30,27 +32,30 @@ def recorded(folder: Path) -> Path:
     return path
 
 
-async def watched(address: str) -> tuple[list[Image], list[Understood]]:
-    """What a client sees until there are three pictures."""
+async def watched(address: str) -> tuple[list[Image], list[Understood], list[str]]:
+    """What a client sees until there are three pictures: those, what was understood, and prompts drafted before."""
     pictures: list[Image] = []
+    drafts: list[str] = []
     understood: list[Understood] = []
     async with connect(address) as session, asyncio.timeout(120):
         async for message in session:
             match message:
                 case Understood(final=True):
                     understood.append(message)
+                case Image(event=PartialImage(steps=1, prompt=prompt)) if not understood:
+                    drafts.append(prompt)
                 case Image(event=ImageCompleted()):
                     pictures.append(message)
                 case _:
                     pass
             if len(pictures) == len(SAID):
-                return pictures, understood
+                return pictures, understood, drafts
     raise AssertionError(f"only {[picture.event.prompt for picture in pictures]} came")
 
 
 def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, engines_folder: Path) -> None:
     with daemon(tmp_path, engines_folder, "--source", f"file:{recorded(tmp_path)}") as running:
-        pictures, understood = asyncio.run(watched(running.url))
+        pictures, understood, drafts = asyncio.run(watched(running.url))
         assert running.stop() == 0
     castle, blue, again = (picture.event for picture in pictures)
     prompts = [castle.prompt, blue.prompt, again.prompt]
@@ -58,4 +63,6 @@ def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, eng
     assert castle.seed == blue.seed == again.seed
     assert castle.sha256 == again.sha256 != blue.sha256
     assert [one.kind for one in understood] == ["create", "edit", "command"]
+    assert drafts, "the picture began before the sentence ended"
+    assert set(drafts) <= {"a castle", "a castle in the snow"}
     assert understood[1].chips == ("colour: blue", "castle")
