@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from speakage_engines.api import ModelChoice, ModelError, PictureSpec, SpeechSpec
 
@@ -218,7 +218,7 @@ def resolve_picture(spec: PictureSpec) -> ModelChoice:
     return _embedded("picture", "sd-turbo")
 
 
-def read_settings(folder: Path) -> dict[str, int | float | str]:
+def read_settings(folder: Path) -> dict[str, Any]:
     """``speakage.json`` of a model folder; empty when it has none; raises :class:`ModelError` when it is damaged."""
     file = folder / SETTINGS_FILE
     if not file.exists():

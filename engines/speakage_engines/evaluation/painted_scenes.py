@@ -14,6 +14,7 @@ from speakage_engines.evaluation.drawn import DrawnTask, scene_tasks
 from speakage_engines.evaluation.figure import Evaluation, EvaluationError, Figure, paired_difference
 from speakage_engines.evaluation.picture_set import PictureSet, of_pictures, painted
 from speakage_engines.evaluation.scene import Task, accuracy, detector_error, judge
+from speakage_engines.models import read_settings
 from speakage_engines.training.scenes import Scenes, SceneSettings
 
 Watch = Callable[[int, int], None]
@@ -51,8 +52,14 @@ def evaluate_scenes(
 
 
 def shared_nouns(model: PictureModel, eyes: SceneDetector) -> tuple[str, ...]:
-    """What can be asked for: the model knows the word, the detector the thing."""
-    shared = tuple(noun for noun in eyes.config.nouns if not model.unknown_words(noun))
+    """What can be asked for: the detector knows the thing, and the model was taught it, by its own ``speakage.json``.
+
+    A model that does not say what it was taught is asked for all things whose words it knows.
+    """
+    taught = read_settings(model.info.choice.path).get("things")
+    shared = tuple(
+        noun for noun in eyes.config.nouns if (not model.unknown_words(noun) if taught is None else noun in taught)
+    )
     if len(shared) < 2:
         raise EvaluationError(
             f"{model.info.choice.name}: it knows {len(shared)} of the {len(eyes.config.nouns)} things that the "

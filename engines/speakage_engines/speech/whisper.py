@@ -70,7 +70,7 @@ class Measured:
                 raise ModelError(f"{file}: unknown key {key!r}; a speech model has {', '.join(kinds)}")
             if not isinstance(value, kinds[key]) or (isinstance(value, bool) and key != "hotwords"):
                 raise ModelError(f"{file}: {key} cannot be {value!r}; mend it or delete it")
-        measured = cls(**settings)  # type: ignore[arg-type]  # checked just above
+        measured = cls(**settings)  # each was checked just above
         if not 2 <= measured.minimum_frames <= FULL_FRAMES:
             raise ModelError(f"{file}: minimum_frames is {measured.minimum_frames}, should be 2 to {FULL_FRAMES}")
         return measured

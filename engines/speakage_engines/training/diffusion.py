@@ -56,6 +56,7 @@ from speakage_engines.training.networks import (
     read_tokenizer,
     read_vae,
     tokens,
+    told,
     write_folder,
 )
 from speakage_engines.training.schedule import ScheduleSettings, make_schedule, scheduler_config
@@ -158,7 +159,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, progress: Progre
             if run.is_main:
                 with averaged(average, pair):
                     _show(settings, networks, pictures, run)
-                    _write(settings, networks, pictures.size, folder / "model")
+                    _write(settings, networks, pictures, folder / "model")
             run.save()
     run.wait()
     return folder / "model"
@@ -252,12 +253,6 @@ def _show(settings: Settings, networks: Networks, pictures: Pictures, run: Run) 
     write_grid(run.folder / f"grids/step-{run.step:08d}.png", rows)
 
 
-def _write(settings: Settings, networks: Networks, size: int, folder: Path) -> None:
-    write_folder(
-        folder,
-        networks,
-        scheduler_config(settings.noise),
-        steps=settings.paint_steps,
-        guidance=settings.guidance,
-        size=size,
-    )
+def _write(settings: Settings, networks: Networks, pictures: Pictures, folder: Path) -> None:
+    own = told(pictures, steps=settings.paint_steps, guidance=settings.guidance)
+    write_folder(folder, networks, scheduler_config(settings.noise), own)

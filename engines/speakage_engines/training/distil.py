@@ -40,7 +40,7 @@ from speakage_engines.training.api import Pictures
 from speakage_engines.training.batches import first
 from speakage_engines.training.course import Course, Run
 from speakage_engines.training.log import write_grid
-from speakage_engines.training.networks import Networks, decode, encode, read_networks, tokens, write_folder
+from speakage_engines.training.networks import Networks, decode, encode, read_networks, tokens, told, write_folder
 from speakage_engines.training.schedule import NoiseSchedule, Target, of_alphas
 
 _SHOWN: Final = 8
@@ -116,7 +116,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, progress: Progre
             if run.is_main:
                 painter = dataclasses.replace(networks, unet=average.unet)
                 _show(settings, painter, pictures, run)
-                _write(settings, painter, pictures.size, folder / "model")
+                _write(settings, painter, pictures, folder / "model")
             run.save()
     run.wait()
     return folder / "model"
@@ -235,13 +235,6 @@ def _show(settings: Settings, networks: Networks, pictures: Pictures, run: Run) 
     write_grid(run.folder / f"grids/step-{run.step:08d}.png", rows)
 
 
-def _write(settings: Settings, networks: Networks, size: int, folder: Path) -> None:
-    config = dict(student_scheduler(settings).config)
-    write_folder(
-        folder,
-        networks,
-        {**config, "_class_name": "LCMScheduler"},
-        steps=settings.paint_steps,
-        guidance=1.0,
-        size=size,
-    )
+def _write(settings: Settings, networks: Networks, pictures: Pictures, folder: Path) -> None:
+    config = {**student_scheduler(settings).config, "_class_name": "LCMScheduler"}
+    write_folder(folder, networks, config, told(pictures, steps=settings.paint_steps, guidance=1.0))

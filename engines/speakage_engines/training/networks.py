@@ -9,6 +9,7 @@ import copy
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from speakage_engines.api import EngineError
 from speakage_engines.diffusion.folder import quiet_libraries
 from speakage_engines.diffusion.text import load_tokenizer
 from speakage_engines.models import SETTINGS_FILE
+from speakage_engines.training.api import Pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +148,8 @@ def read_networks(folder: Path) -> Networks:
     )
 
 
-def write_folder(
-    folder: Path, networks: Networks, scheduler: dict[str, Any], *, steps: int, guidance: float, size: int
-) -> Path:
-    """Write a model, weights in float16, in place of an older one; whole or not at all."""
+def write_folder(folder: Path, networks: Networks, scheduler: dict[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write a model, weights in float16, in place of an older one; whole or not at all. See :func:`told`."""
     import diffusers
 
     unfinished = folder.with_name(f".{folder.name}.part")
@@ -174,10 +174,15 @@ def write_folder(
         with quiet_libraries():
             part.save_pretrained(unfinished / name)
     (unfinished / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    settings = {"steps": steps, "guidance": guidance, "size": size}
-    (unfinished / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    (unfinished / SETTINGS_FILE).write_text(json.dumps(dict(settings), indent=2) + "\n", encoding="utf-8")
     replace_folder(unfinished, folder)
     return folder
+
+
+def told(pictures: Pictures, *, steps: int, guidance: float) -> dict[str, Any]:
+    """What a folder says of its model: how it paints, and, where its data knew them, the things that it was taught."""
+    settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "size": pictures.size}
+    return settings | ({"things": list(pictures.names)} if pictures.names else {})
 
 
 def replace_folder(unfinished: Path, folder: Path) -> None:

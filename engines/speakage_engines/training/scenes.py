@@ -108,7 +108,7 @@ FEW: Final = (
 
 PRESETS: Final = {
     "few": SceneSettings(
-        only=FEW, one=0.5, two=0.33, three=0.0, several=0.17, coloured=0.15, sized=0.05, styled=0.0, natural=0.25,
+        only=FEW, one=0.36, two=0.38, three=0.0, several=0.26, coloured=0.15, sized=0.05, styled=0.0, natural=0.25,
         jitter=0.015, stretch=0.03, variants=3,
     ),
     "narrow": SceneSettings(

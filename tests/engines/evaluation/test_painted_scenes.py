@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,15 @@ def test_what_is_drawn_right_is_judged_right_and_black_pictures_are_not(eyes: Sc
     # the painter draws: what it gets wrong is what the detector gets wrong
     missed = {name.rpartition(": ")[2]: figure.value for name, figure in figures.items() if ", missed: " in name}
     assert {row: 100 - figures[f"scene accuracy: {row}"].value for row in missed} == pytest.approx(missed)
+
+
+def test_a_model_is_asked_for_what_it_says_it_was_taught(eyes: SceneDetector, tmp_path: Path) -> None:
+    """An orange ground teaches the word, and not the fruit."""
+    painter = Draughtsman((*FEW, "orange"))
+    assert "orange" in shared_nouns(painter, eyes)
+    (tmp_path / "speakage.json").write_text(json.dumps({"things": ["dog", "cat", "gramophone"]}))
+    painter.info = dataclasses.replace(painter.info, choice=dataclasses.replace(painter.info.choice, path=tmp_path))
+    assert set(shared_nouns(painter, eyes)) == {"dog", "cat"}
 
 
 def test_model_and_detector_have_to_share_things(eyes: SceneDetector) -> None:
