@@ -53,7 +53,7 @@ def vae(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory, vae: Path, words: Path) -> Path:
     """A diffusion model that paints discs of the colour asked for."""
     long = course(
-        steps=200, batch=12, final_batch=12, learning_rate=5e-3, warmup=20, log_every=20, checkpoint_every=200
+        steps=300, batch=12, final_batch=12, learning_rate=3e-3, warmup=20, log_every=20, checkpoint_every=300
     )
     settings = small_diffusion(vae, words, course=long, ema=0.98, paint_steps=8)
     return diffusion.train(settings, Discs(), tmp_path_factory.mktemp("diffusion"), no_progress)

@@ -147,7 +147,7 @@ def test_it_learns_to_paint_what_is_said(model: Path, engines_folder: Path) -> N
         picture = [*painter.paint(PaintRequest(prompt=f"a {name} disc", seed=3, steps=8))][-1].rgb
         middle = picture[6:10, 6:10].mean((0, 1))
         assert int(middle.argmax()) == colour.index(max(colour)), f"{name}: {middle}"
-    assert (model.parent / "grids/step-00000200.png").is_file()
+    assert (model.parent / "grids/step-00000300.png").is_file()
 
 
 @pytest.mark.parametrize(
