@@ -49,6 +49,7 @@ def test_imports_keep_to_the_seams() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.timeout(600)
 def test_pure_files_are_covered_whole_by_their_own_tests(tmp_path: Path) -> None:
     covered = [f"--cov=speakage_daemon.{module}" for module in PURE]
     options = ["-q", "-p", "no:cacheprovider", "--cov-branch", "--cov-fail-under=100", "--cov-report=term-missing"]
@@ -58,7 +59,7 @@ def test_pure_files_are_covered_whole_by_their_own_tests(tmp_path: Path) -> None
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=590,
         env={"PATH": "/usr/bin:/bin", "COVERAGE_FILE": str(tmp_path / "coverage")},
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]

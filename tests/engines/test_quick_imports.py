@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ print(torch.compile(lambda value: value + 1, backend="eager")(torch.ones(1)).ite
 """
 
 
+@pytest.mark.timeout(400)
 def test_painting_imports_no_compiler_which_is_there_when_asked_for(engines_folder: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(engines_folder)], capture_output=True, text=True, timeout=300, check=False

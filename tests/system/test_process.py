@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from speakage_clients.sdk import Image, connect
 from speakage_daemon.events import (
@@ -43,6 +44,7 @@ async def paint(address: str, prompt: str) -> tuple[list[PartialImage], Image, t
     raise AssertionError("the stream ended without a picture")
 
 
+@pytest.mark.timeout(600)
 def test_torch_paints_while_the_engines_are_being_made(tmp_path: Path) -> None:
     async def watch(url: str) -> tuple[SessionCreated, Status]:
         async with connect(url) as session, asyncio.timeout(500):

@@ -5,6 +5,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from speakage_clients.sdk import Image, connect
 from speakage_daemon.events import ImageCompleted, PartialImage, Understood
@@ -53,6 +54,7 @@ async def watched(address: str) -> tuple[list[Image], list[Understood], list[str
     raise AssertionError(f"only {[picture.event.prompt for picture in pictures]} came")
 
 
+@pytest.mark.timeout(400)
 def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, engines_folder: Path) -> None:
     with daemon(tmp_path, engines_folder, "--source", f"file:{recorded(tmp_path)}") as running:
         pictures, understood, drafts = asyncio.run(watched(running.url))
