@@ -97,7 +97,7 @@ def test_damage_is_named_and_pruned_with_all_that_is_superfluous(tmp_path: Path,
     assert "damaged" in listed.stdout
 
     store = EngineStore(engines)
-    old = ExportKey(module="denoiser", weights="a", inputs=(), precision="fp32", exporter="torch 1.0")
+    old = ExportKey(module="denoiser", weights="a", inputs=(), precision="fp32", room="", exporter="torch 1.0")
     plan = CompiledKey(export=old.digest(), backend="tensorrt", backend_version="1", target="sm89", precision="fp16")
     superfluous = {store.engine("old", old, write("old")).name, store.engine("plan", plan, write("plan")).name}
     (engines / ".making-dead").mkdir()

@@ -37,7 +37,7 @@ CAPABILITIES = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 FOLDER = read_folder(embedded("picture"))
 MODULES = {
     module.name: module
-    for module in (*text_encoders(FOLDER), denoiser(FOLDER, FOLDER.size, 2, {}), decoder(FOLDER, FOLDER.size))
+    for module in (*text_encoders(FOLDER, {}), denoiser(FOLDER, FOLDER.size, 2, {}), decoder(FOLDER, FOLDER.size))
 }
 GENERATOR = np.random.default_rng(0)
 Compile = Callable[[PrecisionName, str], OpenVinoModule]

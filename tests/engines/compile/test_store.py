@@ -33,6 +33,7 @@ EXPORT = ExportKey(
     weights="ab",
     inputs=(Input(name="latents", shape=(1, 4, 8, 8)),),
     precision="fp32",
+    room="",
     exporter="torch 2",
 )
 NAME = f"plan-{PLAN.digest()}"
