@@ -242,10 +242,8 @@ def _paints_nothing(meaning: Meaning, canvas: Canvas, found: Canvas) -> bool:
 
 
 def _cannot(meaning: Meaning) -> str:
-    match meaning:
-        case Edit(changes=changes):
-            return next((_CANNOT[type(change)] for change in changes if type(change) in _CANNOT), "")
-        case Command(order=order):
-            return _CANNOT.get(type(order), "")
-        case Create():
-            return ""
+    if isinstance(meaning, Edit):
+        return next((_CANNOT[type(change)] for change in meaning.changes if type(change) in _CANNOT), "")
+    if isinstance(meaning, Command):
+        return _CANNOT.get(type(meaning.order), "")
+    return ""
