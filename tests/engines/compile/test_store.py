@@ -91,6 +91,7 @@ FLIPS: list[tuple[Key, dict[str, Any]]] = [
     (EXPORT, {"inputs": (Input(name="latents", shape=(2, 4, 8, 8)),)}),
     (EXPORT, {"inputs": (Input(name="latents", shape=(1, 4, 8, 8), dtype="int64"),)}),
     (EXPORT, {"precision": "fp16"}),
+    (EXPORT, {"room": "rank 8"}),
     (EXPORT, {"exporter": "torch 3"}),
     (PLAN, {"export": "ac"}),
     (PLAN, {"backend": "openvino"}),
