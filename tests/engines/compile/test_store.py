@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -311,6 +312,8 @@ def test_the_lock_lasts_as_long_as_the_builder_of_a_killed_maker(tmp_path: Path)
         builder = psutil.Process(int(dying.stdout.readline()))
         # stopped, it cannot notice that its parent is gone
         builder.send_signal(signal.SIGSTOP)
+        while builder.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.001)
         dying.kill()
         dying.wait(20)
         with (tmp_path / ".lock").open("a") as lock:
