@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from speakage_engines.training.api import Pictures
 from speakage_engines.training.batches import Batch, Plan, Share, batches
 from speakage_engines.training.checkpoint import Checkpoints, Place, Stateful, generator_states
 from speakage_engines.training.log import CsvLog, Pace
-from speakage_engines.training.precision import Precision, computing
+from speakage_engines.training.precision import Precision, best_precision, computing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Course:
     weight_decay: float = 1e-4
     clip: float = 1.0
     """The gradient's norm is held below it."""
-    precision: Precision = "bf16"
+    precision: Precision = field(default_factory=best_precision)
     workers: int = 0
     """Processes that draw or decode pictures, for each GPU."""
     seed: int = 0

@@ -20,6 +20,14 @@ SHORT: Final = 300
 """Positions up to which attention on a CPU is spelled out."""
 
 
+def best_precision() -> Precision:
+    """bf16 where a GPU is, or a CPU that computes in it: others imitate it, many times as slowly as fp32."""
+    if torch.cuda.is_available():
+        return "bf16"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001  nothing public
+    return "bf16" if native else "fp32"
+
+
 @contextmanager
 def computing(device: torch.device, precision: Precision, positions: int = 0) -> Iterator[None]:
     """Around a forward pass in which attention sees so many positions; the backward pass follows what it chose."""
