@@ -16,11 +16,12 @@ class Budget:
         self._most = per_minute
         self._spent: deque[float] = deque()
 
-    def take(self, now: float) -> bool:
-        """Spend one, if there is one left; ``now`` in seconds never falls."""
+    def left(self, now: float) -> bool:
+        """Whether one may be spent; ``now`` in seconds never falls."""
         while self._spent and self._spent[0] <= now - MINUTE:
             self._spent.popleft()
-        if len(self._spent) >= self._most:
-            return False
+        return len(self._spent) < self._most
+
+    def spend(self, now: float) -> None:
+        """One less for a minute."""
         self._spent.append(now)
-        return True

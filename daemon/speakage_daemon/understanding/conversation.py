@@ -43,8 +43,13 @@ class Conversation:
 
     def while_speaking(self, utterance: int, settled: str) -> None:
         """Paint what is certain so far in one step, as often as is allowed."""
+        now = time.monotonic()
+        # asked first: what the director decides, it takes for painted
+        if not self._drafts.left(now):
+            return
         verdict = self._director.while_speaking(utterance, settled, self._draw_seed())
-        if verdict.decision and self._drafts.take(time.monotonic()):
+        if verdict.decision:
+            self._drafts.spend(now)
             self._tell(utterance, settled, verdict, final=False)
             self._act(verdict.decision, None, None)
 

@@ -28,12 +28,12 @@ class Easel:
 
 
 class Room:
-    def __init__(self, seed: int = 7, drafts: int = 100) -> None:
+    def __init__(self, seed: int = 7, drafts: int = 100, steps: int = 6) -> None:
         self.easel: Any = Easel()
         self.listening: list[bool] = []
         self.told: list[Any] = []
         around = Surroundings(number=lambda: 9, listen=self.listening.append, publish=self.told.append)
-        canvas = Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128))
+        canvas = Canvas(sheet=Sheet(steps=steps, guidance=2.5, width=128, height=128))
         settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
         self.conversation = Conversation(Director(canvas), self.easel, around, settings)
 
@@ -76,6 +76,14 @@ def test_no_more_is_painted_while_someone_speaks_than_the_settings_allow() -> No
     assert [job.paint.prompt for job in room.easel.jobs] == ["a castle"]
     room.say(1, "a castle in the snow")
     assert [job.paint.steps for job in room.easel.jobs] == [1, 6]
+
+
+def test_a_draft_that_was_not_allowed_is_not_taken_for_painted() -> None:
+    """With a model of one step it would be promoted, and nobody would ever see it."""
+    room = Room(drafts=0, steps=1)
+    room.conversation.while_speaking(1, "a castle")
+    room.say(1, "a castle")
+    assert [job.paint.prompt for job in room.easel.jobs] == ["a castle"]
 
 
 def test_an_edit_is_told_as_one() -> None:
