@@ -63,7 +63,12 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
     try:
         # a recording that is missing must be told before models are waited for
         source = open_source(config.hearing, supervisor.note)
-        async with _worker("speech") as ears, _worker("painting") as hands, asyncio.TaskGroup() as tasks:
+        async with (
+            _worker("speech") as ears,
+            _worker("painting") as hands,
+            _worker("building") as builder,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(server.serve(), name="server")
             speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
             wanted = picture_spec(config)
@@ -94,7 +99,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             tasks.create_task(painter.run(), name="painter")
             tasks.create_task(transcriber.run(ear.utterances, conversation), name="transcriber")
             if interim is not None:
-                meant = partial(api.load_picture, wanted, progress)
+                meant = _on(builder, partial(api.load_picture, wanted, progress))
                 coming = succeed(meant, painter, hub, lambda model: hub.set_engines(engines(speech, model)))
                 tasks.create_task(coming, name="succession")
             starting.clear()

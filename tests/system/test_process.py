@@ -70,6 +70,13 @@ def test_torch_paints_while_the_engines_are_being_made(tmp_path: Path) -> None:
     assert status.badges == ()
 
 
+def test_it_stops_at_once_while_engines_are_being_made(tmp_path: Path) -> None:
+    arguments = ("--source", "none", "--set", "picture.while_building=torch")
+    with daemon(tmp_path, tmp_path / "engines", *arguments) as running:
+        assert running.stop() == 0
+        assert not list((tmp_path / "engines").glob("denoiser-cpu-*")), "they were not waited for"
+
+
 def test_it_paints_what_is_typed_and_stops_when_told(tmp_path: Path, engines_folder: Path) -> None:
     with daemon(tmp_path, engines_folder, "--source", "none") as running:
         previews, final, unknown = asyncio.run(paint(running.url, "a car on a beach despite zebras"))

@@ -6,11 +6,9 @@ paints meanwhile, slower; a badge says so until the engines are there. When they
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol, TypeAlias
 
 from speakage_daemon.painting.painter import Painter
@@ -40,21 +38,16 @@ def stand_in(wanted: api.PictureSpec, while_building: WhileBuilding) -> api.Pict
 
 
 async def succeed(
-    load: Callable[[], api.PictureModel], painter: Painter, board: Board, arrived: Callable[[api.PictureModel], None]
+    loading: Awaitable[api.PictureModel], painter: Painter, board: Board, arrived: Callable[[api.PictureModel], None]
 ) -> None:
-    """Load the model that was meant, let it paint from the next picture on, and tell ``arrived``."""
+    """Wait for the model that was meant, let it paint from the next picture on, and tell ``arrived``."""
     board.set_badge(BADGE, "The engines are being made; until then torch paints, slower.")
-    with ThreadPoolExecutor(1, thread_name_prefix="building") as worker:
-        loading = asyncio.get_running_loop().run_in_executor(worker, load)
-        try:
-            model = await loading
-        except asyncio.CancelledError:
-            worker.shutdown(wait=False, cancel_futures=True)
-            raise
-        except api.EngineError as error:
-            log.warning("the engines could not be made: %s", error)
-            board.set_badge(BADGE, f"The engines could not be made, so torch goes on painting, slower: {error}")
-            return
+    try:
+        model = await loading
+    except api.EngineError as error:
+        log.warning("the engines could not be made: %s", error)
+        board.set_badge(BADGE, f"The engines could not be made, so torch goes on painting, slower: {error}")
+        return
     painter.succeed(model)
     board.clear_badge(BADGE)
     arrived(model)

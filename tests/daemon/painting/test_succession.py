@@ -74,7 +74,8 @@ class Studio:
                 painter = Painter(self.first, executor, EarsFirst(), self.publish, self.keep)
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
-                    coming = tasks.create_task(succeed(self.load, painter, self.board, self.arrived.append))
+                    loading = asyncio.to_thread(self.load)
+                    coming = tasks.create_task(succeed(loading, painter, self.board, self.arrived.append))
                     await script(painter, coming)
                     running.cancel()
                 self.first.permits.release(100)

@@ -287,7 +287,9 @@ def test_without_room_or_with_too_little_the_remedy_is_named_and_the_old_ones_st
     with pytest.raises(ModelError, match=r"conv.* was compiled without room"):
         list(model.paint(dataclasses.replace(HOUSE, adapters=("wide",))))
     np.testing.assert_array_equal(latents_of(model, HOUSE), before)
-    assert opened(small, "one", adapter_rank=9).paint(dataclasses.replace(HOUSE, adapters=("one", "large")))
+    roomy = opened(small, "one", adapter_rank=9)
+    list(roomy.paint(dataclasses.replace(HOUSE, adapters=("one", "large"))))
+    assert roomy.info.adapters == ("one:1", "large:1")
 
 
 def test_what_cannot_be_used_is_refused_by_name(small: Model, tmp_path: Path, opened: Open) -> None:
