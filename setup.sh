@@ -3,8 +3,8 @@
 # Ubuntu. Elsewhere it names what is missing and goes on.
 set -eu
 run="portaudio19-dev python3-dev python3-venv gcc"
-test="pulseaudio pulseaudio-utils libasound2-plugins alsa-utils espeak-ng flite festival festvox-kallpc16k chromium systemd \
-    fonts-noto-color-emoji"
+test="pulseaudio pulseaudio-utils libasound2-plugins alsa-utils espeak-ng flite festival festvox-kallpc16k \
+    festvox-kdlpc16k festvox-us-slt-hts chromium systemd fonts-noto-color-emoji"
 case "${1:-run}" in
     run) wanted=$run ;;
     test) wanted="$run $test" ;;

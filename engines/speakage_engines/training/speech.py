@@ -2,8 +2,9 @@
 
 A plan (how many, which seed) fixes every sentence, voice and rate. Each shard is two files, written whole and renamed
 into place: samples (``.npy``, int16, 16 kHz, read by memory map) and what is said where (``.json``). A shard that is
-there is never made again; several processes make the rest. espeak-ng and flite are Debian packages, festival (with
-a voice, for example ``festvox-kallpc16k``) joins in where it is installed when the plan is first made.
+there is never made again; several processes make the rest. espeak-ng and flite are Debian packages; those of
+festival's voices join in that are installed when the plan is first made (``festvox-kallpc16k``, ``-kdlpc16k``,
+``-us-slt-hts``).
 
 The voices of :data:`HELD_OUT` are the yardstick: no plan may hold them. This module adds no noise and no rooms.
 """
@@ -48,9 +49,10 @@ _VARIANTS: Final = (
 )
 VARIANTS: Final = tuple(_VARIANTS.split())
 FLITE_VOICES: Final = ("kal", "kal16", "rms", "slt")
-FESTIVAL_VOICES: Final = ("kal_diphone",)
+FESTIVAL_VOICES: Final = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 FESTIVAL_SHARE: Final = 0.04
-FLITE_SHARE: Final = 0.4
+"""Of each voice."""
+FLITE_SHARE: Final = 0.38
 """flite's recorded voices are nearer to people than espeak-ng's formants, and few: each is heard often."""
 
 _QUIET: Final = 1e-3
@@ -63,8 +65,8 @@ class Plan:
 
     utterances: int
     seed: int = 1
-    festival: bool = False
-    """Whether festival's voices take part."""
+    festival: tuple[str, ...] = ()
+    """Which of :data:`FESTIVAL_VOICES` take part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,26 @@ def order(plan: Plan, number: int) -> Order:
     rng = random.Random(f"{plan.seed} {number}")  # noqa: S311 - data, not secrets
     said = sentence(rng)
     share = rng.random()
-    if plan.festival and share < FESTIVAL_SHARE:
-        voice = f"festival {rng.choice(FESTIVAL_VOICES)}"
-    elif share < FLITE_SHARE:
+    of_festival = FESTIVAL_SHARE * len(plan.festival)
+    if share < of_festival:
+        voice = f"festival {rng.choice(plan.festival)}"
+    elif share < of_festival + FLITE_SHARE:
         voice = f"flite {rng.choice(FLITE_VOICES)}"
     else:
         accent = rng.choice(ACCENTS)
         voice = f"espeak-ng {accent}" if rng.random() < 0.1 else f"espeak-ng {accent}+{rng.choice(VARIANTS)}"
     return Order(said.text, said.name, voice, rng.randrange(120, 201), rng.randrange(25, 76))
+
+
+def festival_voices() -> tuple[str, ...]:
+    """Those of :data:`FESTIVAL_VOICES` that are installed; none where festival is not."""
+    if shutil.which("festival") is None:
+        return ()
+    told = subprocess.run(
+        ["festival", "--batch", "(print (voice.list))"], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    installed = told.strip("()\n").split()
+    return tuple(voice for voice in FESTIVAL_VOICES if voice in installed)
 
 
 def held_out(voice: str) -> bool:
@@ -179,12 +193,12 @@ def make(
     Raises :class:`ModelError` when the folder was begun with another plan.
     """
     if (folder / PLAN_FILE).exists():
-        # whether festival was there was decided when the folder was begun
+        # which voices festival has was settled when the folder was begun
         plan = replace(plan, festival=read_plan(folder).festival)
         if read_plan(folder) != plan:
             raise ModelError(f"{folder} holds {read_plan(folder)}, asked is {plan}; give another folder or delete it")
     else:
-        plan = replace(plan, festival=shutil.which("text2wave") is not None)
+        plan = replace(plan, festival=festival_voices())
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / PLAN_FILE, json.dumps(asdict(plan)).encode())
     missing = [number for number in range(_shards(plan)) if not _shard(folder, number)[0].exists()]
@@ -206,8 +220,9 @@ def make(
 def read_plan(folder: Path) -> Plan:
     """The plan a folder was begun with; raises :class:`ModelError` when it cannot be read."""
     try:
-        return Plan(**json.loads((folder / PLAN_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        kept = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+        return Plan(kept["utterances"], kept["seed"], tuple(kept["festival"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{folder / PLAN_FILE}: cannot be read ({error}); delete the folder to begin again") from error
 
 
@@ -260,7 +275,12 @@ def _flite(wanted: Order, name: str) -> Spoken:
 
 
 def _festival(wanted: Order, name: str) -> Spoken:
-    stretch = f"(Parameter.set 'Duration_Stretch {150 / wanted.words_per_minute:.3f})"
+    # HTS voices have an engine of their own, which Duration_Stretch does not reach
+    stretch = (
+        f'(set! hts_engine_params (cons (list "-r" {wanted.words_per_minute / 150:.3f}) hts_engine_params))'
+        if name.endswith("_hts")
+        else f"(Parameter.set 'Duration_Stretch {150 / wanted.words_per_minute:.3f})"
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(wanted.text)
         file.flush()

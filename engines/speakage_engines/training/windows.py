@@ -63,6 +63,8 @@ class Shares:
     roomy: float = 0.4
     coloured: float = 0.4
     faster: float = 0.7
+    larger: float = 0.6
+    """Spoken by a larger or smaller person: formants moved, the pitch left."""
     masked: float = 0.3
 
 
@@ -130,7 +132,7 @@ class Windows(Dataset[Batch]):
             self._tokens.of(window, with_times=rng.random() < self.shares.timestamps and hardship > 0.4)
             for window in windows
         ]
-        features = stack([features_of(window.audio) for window in windows], full=full)
+        features = stack([self._of_someone(features_of(window.audio), rng) for window in windows], full=full)
         if hardship > 0.4:
             _mask(features, rng, self.shares.masked)
         letters = [spell(" ".join(segment.text for segment in window.segments)) for window in windows]
@@ -152,6 +154,9 @@ class Windows(Dataset[Batch]):
         chosen = [self._speech.utterance(number) for number in numbers]
         audio, segments = self._lay_out(chosen, rng, hardship)
         return Window(self._spoil(audio, rng, hardship), segments, self._announce(chosen, segments, rng, names))
+
+    def _of_someone(self, features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        return resized(features, rng.uniform(0.84, 1.16)) if rng.random() < self.shares.larger else features
 
     def _alike(self, rng: np.random.Generator) -> list[int]:
         """Utterances of similar lengths, as many as a batch has windows: fewer zeros to compute."""
@@ -289,6 +294,23 @@ def features_of(audio: Audio) -> NDArray[np.float32]:
     return features
 
 
+def resized(features: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """As if a vocal tract of 1/``factor`` the length had spoken: formants lie ``factor`` times as high.
+
+    Shape ``(80, frames)``, of log-mel. Vocal tract length perturbation (Jaitly and Hinton 2013): frequencies are scaled
+    up to a break, and above it squeezed or stretched so that the highest stays the highest.
+    """
+    centres = _mel_centres()
+    top, last = centres[-1], 4_800.0 * min(factor, 1) / factor
+    beyond = last * factor + (centres - last) * (top - last * factor) / (top - last)
+    heard = np.where(centres <= last, centres * factor, beyond)
+    # what lies at f * factor now was at f before
+    places = np.interp(np.interp(centres, heard, centres), centres, np.arange(MEL_BANDS))
+    below = np.minimum(places.astype(int), MEL_BANDS - 2)
+    above = (places - below).astype(np.float32)[:, None]
+    return features[below] * (1 - above) + features[below + 1] * above
+
+
 def stack(features: list[NDArray[np.float32]], *, full: bool) -> NDArray[np.float32]:
     """All in one window, zeros behind each; shape ``(n, 80, frames)``."""
     longest = max(MINIMUM_FRAMES, *(one.shape[1] for one in features))
@@ -324,6 +346,15 @@ def _floats(utterance: Utterance) -> Audio:
 def _quantised(audio: Audio) -> Audio:
     """As 16 bits carry it."""
     return (np.round(audio * 32_767) / 32_768).astype(np.float32)
+
+
+@cache
+def _mel_centres() -> NDArray[np.float64]:
+    """In Hz, of each band's triangle."""
+    filters = np.asarray(_extractor().mel_filters)
+    frequencies = np.linspace(0, SAMPLE_RATE / 2, filters.shape[1])
+    centres: NDArray[np.float64] = filters @ frequencies / filters.sum(axis=1)
+    return centres
 
 
 @cache

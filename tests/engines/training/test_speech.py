@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,36 @@ import pytest
 
 from speakage_engines.api import SAMPLE_RATE, ModelError
 from speakage_engines.training import speech
-from speakage_engines.training.speech import HELD_OUT, Order, Plan, Speech, held_out, make, order, speak
-
-FESTIVAL = pytest.param(
-    "festival kal_diphone",
-    marks=pytest.mark.skipif(shutil.which("text2wave") is None, reason="festival is optional and not installed"),
+from speakage_engines.training.speech import (
+    FESTIVAL_VOICES,
+    HELD_OUT,
+    Order,
+    Plan,
+    Speech,
+    festival_voices,
+    held_out,
+    make,
+    order,
+    speak,
 )
+
+INSTALLED = festival_voices()
+FESTIVAL = [
+    pytest.param(
+        f"festival {voice}",
+        marks=pytest.mark.skipif(voice not in INSTALLED, reason=f"festival's {voice} is optional and not installed"),
+    )
+    for voice in FESTIVAL_VOICES
+]
 
 
 def wanted(voice: str, words_per_minute: int = 150) -> Order:
     return Order("a red balloon next to a house", "", voice, words_per_minute, 50)
 
 
-@pytest.mark.parametrize("voice", ["espeak-ng en-us+f3", "espeak-ng en", "flite slt", "flite kal", FESTIVAL, *HELD_OUT])
+@pytest.mark.parametrize(
+    "voice", ["espeak-ng en-us+f3", "espeak-ng en", "flite slt", "flite kal", *FESTIVAL, *HELD_OUT]
+)
 def test_voices_speak_at_their_rate_without_silence_around(voice: str) -> None:
     spoken = speak(wanted(voice))
     assert spoken.audio.dtype == np.int16
@@ -63,12 +79,18 @@ def test_held_out_voices_are_known_in_every_combination() -> None:
 
 
 def test_no_plan_holds_a_voice_of_the_yardstick() -> None:
-    for plan in (Plan(20_000, 1, festival=True), Plan(20_000, 7)):
+    for plan in (Plan(20_000, 1, FESTIVAL_VOICES), Plan(20_000, 7)):
         voices = {order(plan, number).voice for number in range(plan.utterances)}
         assert not [voice for voice in voices if held_out(voice)]
         assert len(voices) > 400, "there are many voices beside"
         assert {voice.split()[0] for voice in voices} >= {"espeak-ng", "flite"}
-        assert any(voice.startswith("festival") for voice in voices) == plan.festival
+        assert {voice[9:] for voice in voices if voice.startswith("festival")} == set(plan.festival)
+
+
+def test_voices_of_festival_that_are_not_installed_take_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(INSTALLED) <= set(FESTIVAL_VOICES)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert festival_voices() == ()
 
 
 def test_a_voice_of_the_yardstick_is_refused_where_shards_are_made(

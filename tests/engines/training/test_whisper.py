@@ -36,6 +36,7 @@ from speakage_engines.training.windows import (
     Windows,
     break_off,
     features_of,
+    resized,
     spell,
     stack,
 )
@@ -128,6 +129,19 @@ def test_a_later_run_starts_from_the_weights_of_an_earlier_one(finished: Path, t
     assert model.read_bytes() == same.read_bytes(), "without a learning rate they are the same weights"
     with pytest.raises(ModelError, match=r"speech: no weights to start from .*give the folder transformers/ or ears/"):
         train(replace(settings, start_from=tmp_path / "speech"), tmp_path)
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.0, 1.15])
+def test_a_smaller_person_has_higher_formants_at_the_same_times(factor: float) -> None:
+    time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * hertz * time).astype(np.float32) / 4 for hertz in (1_000, 1_000 * factor)]
+    own, wanted = (features_of(tone) for tone in tones)
+    moved = resized(own, factor)
+    assert moved.shape == own.shape
+    assert moved.dtype == np.float32
+    assert abs(int(moved[:, 50].argmax()) - int(wanted[:, 50].argmax())) <= 1
+    if factor == 1:
+        np.testing.assert_allclose(moved, own, atol=1e-6)
 
 
 def test_finished_ears_are_read_back_with_the_pieces_that_are_still_known(finished: Path, speech: Speech) -> None:
