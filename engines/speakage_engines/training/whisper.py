@@ -19,21 +19,25 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate.utils import InitProcessGroupKwargs, gather_object  # type: ignore[import-untyped]
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from speakage_engines.api import Progress, no_progress
+from speakage_engines.training.batches import Share
 from speakage_engines.training.checkpoint import Checkpoints, Place, Stateful, generator_states
 from speakage_engines.training.log import CsvLog, Pace
 from speakage_engines.training.phrases import announcements
 from speakage_engines.training.precision import Precision, computing
 from speakage_engines.training.speech import Plan, Speech, make
-from speakage_engines.training.whisper_export import export, open_ears
+from speakage_engines.training.whisper_export import EARS_FOLDER, export, open_ears
 from speakage_engines.training.whisper_import import read_ears
 from speakage_engines.training.whisper_model import Ears, Losses, Size, fresh
 from speakage_engines.training.whisper_tokens import train as train_tokenizer
@@ -53,7 +57,7 @@ class WhisperSettings:
     """Of the tokenizer, the special tokens not counted."""
     utterances: int = 24_000
     batch: int = 16
-    """Windows a step."""
+    """Windows a step, for one process."""
     steps: int = 20_000
     learning_rate: float = 1e-3
     warm_up_steps: int = 500
@@ -107,38 +111,48 @@ PRESETS: Final = {
 def train(settings: WhisperSettings, folder: Path, progress: Progress = no_progress) -> Path:
     """Run the recipe in ``folder``; returns the folder of the finished ears.
 
-    Raises :class:`~speakage_engines.api.ModelError` when a synthesiser is missing or the weights to start from are, and
-    :class:`EngineError` when ``folder`` holds a run that was begun with other settings.
+    Under ``accelerate launch`` or ``torchrun`` every process takes its part of each batch of ``batch`` windows a
+    process. Raises :class:`~speakage_engines.api.ModelError` when a synthesiser is missing or the weights to start from
+    are, and :class:`EngineError` when ``folder`` holds a run that was begun with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # the others wait while one process speaks for all
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=4))
+    accelerator = Accelerator(cpu=settings.device == "cpu", kwargs_handlers=[patience])
+    share = Share(rank=accelerator.process_index, processes=accelerator.num_processes)
     plan = Plan(settings.utterances, settings.seed)
-    speech = make(
-        folder / "speech",
-        plan,
-        settings.speakers,
-        lambda done, of: progress(f"speech: {done} of {of} shards", done / of),
-    )
-    said = yardstick(folder / YARDSTICK_FILE, settings.measured)
-    tokenizer = _tokenizer(settings, folder, speech)
-    averaged = _learn(
-        settings, folder, Windows(speech, tokenizer, settings.batch, settings.steps, settings.seed), progress
-    )
-    ears = export(averaged.whisper, folder / TOKENIZER_FILE, folder)
-    report = measure(open_ears(ears, settings.threads), said, progress)
-    (folder / "ears.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
-    progress(f"ears: {report}", 1.0)
-    return ears
+    with accelerator.main_process_first():
+        speech = make(
+            folder / "speech",
+            plan,
+            settings.speakers,
+            lambda done, of: progress(f"speech: {done} of {of} shards", done / of),
+        )
+        said = yardstick(folder / YARDSTICK_FILE, settings.measured)
+        tokenizer = _tokenizer(settings, folder, speech)
+    windows = Windows(speech, tokenizer, settings.batch, settings.steps, settings.seed, share)
+    averaged = _learn(settings, folder, windows, accelerator, progress)
+    if accelerator.is_main_process:
+        ears = export(averaged.whisper, folder / TOKENIZER_FILE, folder)
+        report = measure(open_ears(ears, settings.threads), said, progress)
+        (folder / "ears.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+        progress(f"ears: {report}", 1.0)
+    accelerator.wait_for_everyone()
+    return folder / EARS_FOLDER
 
 
-def _learn(settings: WhisperSettings, folder: Path, windows: Windows, progress: Progress) -> Ears:
+def _learn(
+    settings: WhisperSettings, folder: Path, windows: Windows, accelerator: Accelerator, progress: Progress
+) -> Ears:
     """The loop; returns the averaged network on the CPU."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    rank, processes, is_main = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    device = torch.device(settings.device)
     begun = read_ears(settings.start_from, tokenizer) if settings.start_from else fresh(settings.size, tokenizer)
-    ears = Ears(begun).to(device)
+    ears = Ears(begun).to(accelerator.device)
+    model = accelerator.prepare(ears)
     averaged = AveragedModel(ears, multi_avg_fn=_averaging(settings.average))
     optimiser = torch.optim.AdamW(
         ears.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -146,39 +160,51 @@ def _learn(settings: WhisperSettings, folder: Path, windows: Windows, progress: 
     parts: dict[str, Stateful] = {"ears": ears, "averaged": averaged, "optimiser": optimiser}
     checkpoints = Checkpoints(folder / "checkpoints", _identity(settings))
     generator = torch.Generator()
-    first = checkpoints.resume(parts, generator, 0, 1).step
-    log = CsvLog(folder / "log.csv", ("writing", "spelling", "learning_rate"), first)
+    first = checkpoints.resume(parts, generator, rank, processes).step
+    log = CsvLog(folder / "log.csv", ("writing", "spelling", "learning_rate"), first) if is_main else None
     pace = Pace("ears", first, settings.steps, progress)
     ears.train()
     for step, batch in enumerate(_batches(windows, settings, first), first):
         # dropout hangs on the step alone, so that a resumed run drops the same
-        torch.manual_seed(settings.seed * 1_000_003 + step)
+        torch.manual_seed(settings.seed * 1_000_003 + step * processes + rank)
         rate = learning_rate(settings, step)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        losses = _step(settings, ears, optimiser, batch, step)
+        losses = _step(settings, accelerator, model, optimiser, batch, step)
         averaged.update_parameters(ears)
         done = step + 1
         pace.after(done)
         if done % settings.log_every == 0 or done == settings.steps:
-            log.write(done, writing=float(losses.writing), spelling=float(losses.spelling), learning_rate=rate)
-            pace.tell(done, float(losses.writing))
+            writing, spelling = (float(accelerator.reduce(one, "mean")) for one in (losses.writing, losses.spelling))
+            if log:
+                log.write(done, writing=writing, spelling=spelling, learning_rate=rate)
+                pace.tell(done, writing)
         if done % settings.checkpoint_every == 0 or done == settings.steps:
-            checkpoints.save(Place(done, done * settings.batch), parts, [generator_states(generator)])
+            states = gather_object([generator_states(generator)])
+            if is_main:
+                checkpoints.save(Place(done, done * settings.batch * processes), parts, states)
+            accelerator.wait_for_everyone()
     learned: Any = averaged.module.cpu().eval()  # torch does not know what it averages
     return learned  # type: ignore[no-any-return]
 
 
-def _step(settings: WhisperSettings, ears: Ears, optimiser: torch.optim.Optimizer, batch: Batch, step: int) -> Losses:
-    device = torch.device(settings.device)
+def _step(
+    settings: WhisperSettings,
+    accelerator: Accelerator,
+    model: Any,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    step: int,
+) -> Losses:
+    device = accelerator.device
     moved = Batch(*(getattr(batch, name).to(device, non_blocking=True) for name in Batch.__slots__))
     with computing(device, settings.precision, moved.features.shape[-1] // 2):
-        losses: Losses = ears(moved)
+        losses: Losses = model(moved)
     part = step / max(1, settings.steps)
     weight = settings.spelling_first + (settings.spelling_last - settings.spelling_first) * part
     optimiser.zero_grad(set_to_none=True)
-    (losses.writing + weight * losses.spelling).backward()  # type: ignore[no-untyped-call]  # torch's own
-    torch.nn.utils.clip_grad_norm_(ears.parameters(), settings.clip)
+    accelerator.backward(losses.writing + weight * losses.spelling)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimiser.step()
     return Losses(losses.writing.detach(), losses.spelling.detach())
 

@@ -18,6 +18,7 @@ from speakage_engines.speech.whisper import Measured, ShortContextWhisper
 from speakage_engines.training.whisper_tokens import END
 from speakage_engines.training.windows import MEL_BANDS, MINIMUM_FRAMES
 
+EARS_FOLDER: Final = "ears"
 SETTINGS: Final = {"minimum_frames": MINIMUM_FRAMES, "hotwords": True}
 """What the training made true: windows from 200 frames on, and names announced before a sentence."""
 
@@ -37,7 +38,7 @@ def export(whisper: Any, tokenizer_file: Path, folder: Path) -> Path:
     whisper.save_pretrained(source)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END).save_pretrained(source)
     shutil.copy(tokenizer_file, source / tokenizer_file.name)
-    unfinished, finished = folder / "ears.part", folder / "ears"
+    unfinished, finished = folder / f"{EARS_FOLDER}.part", folder / EARS_FOLDER
     converter = TransformersConverter(str(source), copy_files=["tokenizer.json"])
     converter.convert(str(unfinished), quantization="int8", force=True)
     extractor = {"feature_size": MEL_BANDS, "sampling_rate": SAMPLE_RATE, "hop_length": 160, "chunk_length": 30}

@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from speakage_engines.api import SAMPLE_RATE
 from speakage_engines.training import rooms
+from speakage_engines.training.batches import Share
 from speakage_engines.training.phrases import announcement
 from speakage_engines.training.rooms import Audio
 from speakage_engines.training.speech import Speech, Utterance
@@ -106,13 +107,16 @@ class Batch:
 class Windows(Dataset[Batch]):
     """Batches by step number."""
 
-    def __init__(self, speech: Speech, tokenizer: Tokenizer, batch: int, steps: int, seed: int) -> None:
+    def __init__(
+        self, speech: Speech, tokenizer: Tokenizer, batch: int, steps: int, seed: int, share: Share | None = None
+    ) -> None:
         self.shares = Shares()
         self._speech = speech
         self._tokens = TokenRules(tokenizer)
         self._batch = batch
         self._steps = steps
         self._seed = seed
+        self._share = share or Share()
 
     def __len__(self) -> int:
         return self._steps
@@ -124,10 +128,11 @@ class Windows(Dataset[Batch]):
         full = rng.random() < self.shares.full_window
         # the alignment is found on clean speech; the whole hardship comes in the second half
         hardship = min(1.0, 0.15 + 1.7 * step / max(1, self._steps))
-        windows = [
-            self.window(np.random.default_rng((self._seed, step, place)), [first, *self._further(most, rng)], hardship)
-            for place, first in enumerate(self._alike(rng))
-        ]
+        rank, processes = self._share.rank, self._share.processes
+        windows = []
+        for place, number in enumerate(self._alike(rng)[rank::processes]):
+            own = np.random.default_rng((self._seed, step, place * processes + rank))
+            windows.append(self.window(own, [number, *self._further(most, own)], hardship))
         written = [
             self._tokens.of(window, with_times=rng.random() < self.shares.timestamps and hardship > 0.4)
             for window in windows
@@ -159,11 +164,13 @@ class Windows(Dataset[Batch]):
         return resized(features, rng.uniform(0.84, 1.16)) if rng.random() < self.shares.larger else features
 
     def _alike(self, rng: np.random.Generator) -> list[int]:
-        """Utterances of similar lengths, as many as a batch has windows: fewer zeros to compute."""
-        drawn = rng.integers(len(self._speech), size=8 * self._batch).tolist()
+        """Utterances of similar lengths, as many as the batches of all processes have windows: few zeros to compute,
+        and nobody waits for long."""
+        wanted = self._batch * self._share.processes
+        drawn = rng.integers(len(self._speech), size=8 * wanted).tolist()
         drawn.sort(key=self._speech.samples)
-        first = int(rng.integers(len(drawn) - self._batch + 1))
-        return list(drawn[first : first + self._batch])
+        first = int(rng.integers(len(drawn) - wanted + 1))
+        return list(drawn[first : first + wanted])
 
     def _further(self, most: int, rng: np.random.Generator) -> list[int]:
         count = int(rng.integers(0, most))

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from speakage_engines.api import SAMPLE_RATE, EngineError, ModelChoice, ModelError, Samples, Transcript
 from speakage_engines.models import embedded
+from speakage_engines.training.batches import Share
 from speakage_engines.training.phrases import announcements
 from speakage_engines.training.speech import HELD_OUT, Plan, Speech, make
 from speakage_engines.training.whisper import PRESETS, WhisperSettings, learning_rate, train
@@ -249,6 +250,22 @@ def test_windows_follow_from_seed_and_step(speech: Speech, tokenizer: Tokenizer)
     assert first.features.shape != other.features.shape or not torch.equal(first.features, other.features)
     assert first.features.shape[2] % 50 == 0
     assert int(first.letter_counts.sum()) == len(first.letters)
+
+
+def test_processes_share_every_batch(speech: Speech, tokenizer: Tokenizer) -> None:
+    own = [Windows(speech, tokenizer, 3, 100, 1, Share(rank=rank, processes=2)) for rank in range(2)]
+    for windows in own:
+        windows.shares = Shares(wordless=0, cut=0, several=0, timestamps=0, misled=0, announced=0)
+    asked = list[int]()
+    for windows in own:
+        drawn = windows._alike(np.random.default_rng((1, 7)))
+        assert len(drawn) == 6, "those of both processes"
+        lengths = [speech.samples(number) for number in drawn]
+        assert lengths == sorted(lengths)
+        asked.append(len(windows[7].tokens))
+    assert asked == [3, 3]
+    first, second = (windows[7] for windows in own)
+    assert first.tokens.shape != second.tokens.shape or not torch.equal(first.tokens, second.tokens)
 
 
 def test_segments_say_where_the_words_are(speech: Speech, tokenizer: Tokenizer) -> None:
