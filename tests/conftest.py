@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # as the command does, and before any test imports torch: its threads spin while they wait, and slow each other down
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -14,6 +15,9 @@ from speakage_engines.telemetry import switch_off_telemetry
 from stand import serving
 
 switch_off_telemetry()
+# nothing timed is asserted: a machine may have other work
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 __all__ = ["engines_folder", "serving"]
 
