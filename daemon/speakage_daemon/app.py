@@ -42,6 +42,7 @@ from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director
 from speakage_daemon.understanding.transcriber import Transcriber
+from speakage_daemon.understanding.turn import unfinished
 from speakage_engines import api
 
 log = logging.getLogger(__name__)
@@ -277,8 +278,14 @@ class Supervisor:
 class _Nobody:
     """Words are only written down."""
 
+    _canvas = Canvas(sheet=Sheet(steps=1, guidance=1, width=64, height=64))
+
     def while_speaking(self, utterance: int, settled: str) -> None:
         """Nothing to do."""
+
+    def lacks_something(self, text: str) -> bool:
+        """Told by the grammar alone: there is no picture that it could be about."""
+        return unfinished(text, self._canvas)
 
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """Nothing to do."""

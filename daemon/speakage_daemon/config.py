@@ -58,6 +58,8 @@ class SegmenterSettings(Section):
     """After so much silence the text is finished and the picture painted, speculatively (ms)."""
     end_ms: int = Field(600, ge=100, le=10_000)
     """After so much silence the utterance is closed (ms)."""
+    unfinished_end_ms: int = Field(1_500, ge=100, le=10_000)
+    """The same after words that plainly lack something, as "a house next to the" does (ms); never below ``end_ms``."""
     max_length_ms: int = Field(28_000, ge=1_000, le=29_000)
     """An utterance is closed at this length (ms); a speech model hears at most 30 s at once."""
     open_probability: float = Field(0.5, gt=0, lt=1)

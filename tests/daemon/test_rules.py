@@ -14,6 +14,7 @@ PURE = {
     "understanding.prompt": "tests/daemon/understanding/test_prompt.py",
     "understanding.director": "tests/daemon/understanding/test_director.py",
     "understanding.tail": "tests/daemon/understanding/test_tail.py",
+    "understanding.turn": "tests/daemon/understanding/test_turn.py",
     "understanding.budget": "tests/daemon/understanding/test_budget.py",
     "understanding.vocabulary": "tests/daemon/understanding/test_scene.py",
     "understanding.inflection": "tests/daemon/understanding/test_inflection.py",

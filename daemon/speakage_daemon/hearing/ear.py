@@ -100,7 +100,8 @@ class Ear:
         if self._utterance is not None:
             self._utterance.extend(frame.pcm)
         ended = False
-        for boundary in self._segmenter.feed(sample, activity):
+        unfinished = self._utterance is not None and self._utterance.unfinished
+        for boundary in self._segmenter.feed(sample, activity, unfinished=unfinished):
             self._act(boundary, now)
             ended = ended or isinstance(boundary, Ended)
         return ended

@@ -12,6 +12,9 @@ ONSET    p < open                          SILENCE
 SPEECH   p < close for ``pause``           PAUSE    :class:`Paused`
 PAUSE    p ≥ open                          SPEECH   :class:`Resumed`
 PAUSE    silence for ``end``               SILENCE  :class:`Ended` (silence)
+PAUSE,   silence for ``unfinished_end``    SILENCE  :class:`Ended` (silence)
+words
+missing
 SPEECH,  length reaches ``max_length``     SILENCE  :class:`Ended` (max_length)
 PAUSE
 SPEECH,  :meth:`Segmenter.close`           SILENCE  :class:`Ended` (released or lost)
@@ -84,6 +87,7 @@ class Segmenter:
         self._pre_roll = _samples(settings.pre_roll_ms)
         self._pause = _samples(settings.pause_ms)
         self._end = _samples(settings.end_ms)
+        self._unfinished_end = _samples(max(settings.end_ms, settings.unfinished_end_ms))
         self._max_length = _samples(settings.max_length_ms)
         self._state = State.SILENCE
         self._start = 0
@@ -96,8 +100,11 @@ class Segmenter:
         """Where it is now."""
         return self._state
 
-    def feed(self, sample: int, activity: Activity) -> list[Boundary]:
-        """The frame that begins at ``sample``; usually nothing changes."""
+    def feed(self, sample: int, activity: Activity, *, unfinished: bool = False) -> list[Boundary]:
+        """The frame that begins at ``sample``; usually nothing changes.
+
+        ``unfinished`` says that the words before this pause plainly lack something ("a house next to the").
+        """
         end = sample + FRAME_SAMPLES
         match self._state:
             case State.SILENCE:
@@ -112,7 +119,8 @@ class Segmenter:
                 self._state = State.SILENCE
                 return []
             case _:  # SPEECH or PAUSE
-                return [*self._follow(sample, end, activity.probability), *self._limit(end)]
+                patience = self._unfinished_end if unfinished else self._end
+                return [*self._follow(sample, end, activity.probability, patience), *self._limit(end)]
 
     def close(self, sample: int, reason: EndReason) -> list[Boundary]:
         """End what is open at ``sample``: the button was let go, or the source went away."""
@@ -128,23 +136,23 @@ class Segmenter:
         self._start = max(self._onset_began - self._pre_roll, self._previous_end, 0)
         return [Started(self._start)]
 
-    def _follow(self, sample: int, end: int, probability: float) -> list[Boundary]:
+    def _follow(self, sample: int, end: int, probability: float, patience: int) -> list[Boundary]:
         if self._state is State.PAUSE:
             if probability >= self._settings.open_probability:
                 self._state = State.SPEECH
                 self._last_voiced = end
                 return [Resumed(sample)]
-            return self._hush(end)
+            return self._hush(end, patience)
         if probability >= self._settings.close_probability:
             self._last_voiced = end
             return []
         if end - self._last_voiced < self._pause:
             return []
         self._state = State.PAUSE
-        return [Paused(self._last_voiced), *self._hush(end)]
+        return [Paused(self._last_voiced), *self._hush(end, patience)]
 
-    def _hush(self, end: int) -> list[Boundary]:
-        if end - self._last_voiced < self._end:
+    def _hush(self, end: int, patience: int) -> list[Boundary]:
+        if end - self._last_voiced < patience:
             return []
         self._state = State.SILENCE
         return [self._ended(end, "silence")]

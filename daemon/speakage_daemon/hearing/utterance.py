@@ -33,6 +33,8 @@ class Utterance:
         self.reason: EndReason | None = None
         self.last_voiced_time = 0.0
         """Monotonic time (s) at which the last voiced sample was heard; set at each pause and at the end."""
+        self.unfinished = False
+        """Whether the words of this pause plainly lack something; known once they are transcribed."""
         self.resumptions = 0
         """How often speech went on after a pause."""
         self.turns = 0
@@ -64,6 +66,7 @@ class Utterance:
     def resume(self) -> None:
         """It was not over."""
         self.resumptions += 1
+        self.unfinished = False
         self._turn(Phase.SPEAKING)
 
     def end(self, reason: EndReason, last_voiced_time: float) -> None:

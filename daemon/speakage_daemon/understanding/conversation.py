@@ -53,6 +53,10 @@ class Conversation:
             self._tell(utterance, settled, verdict, final=False)
             self._act(verdict.decision, None, None)
 
+    def lacks_something(self, text: str) -> bool:
+        """Whether the words so far are plainly not all."""
+        return self._director.lacks_something(text)
+
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """Paint on trial."""
         verdict = self._director.at_pause(utterance, text, self._draw_seed())

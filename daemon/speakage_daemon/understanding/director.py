@@ -20,17 +20,12 @@ from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
     Create,
-    Describe,
     Edit,
     Meaning,
-    Mood,
     MoreLikeThat,
     NudgeGuidance,
     Plain,
-    Recolour,
     Reshape,
-    Resize,
-    Scale,
     ScaleSize,
     SetBatch,
     SetGuidance,
@@ -38,7 +33,7 @@ from speakage_daemon.understanding.meaning import (
 )
 from speakage_daemon.understanding.prompt import same_meaning
 from speakage_daemon.understanding.reading import scene_of
-from speakage_daemon.understanding.tail import finished
+from speakage_daemon.understanding.turn import certain, unfinished
 from speakage_daemon.understanding.vocabulary import words
 
 _CANNOT: Final = {
@@ -128,7 +123,7 @@ class Director:
     def while_speaking(self, utterance: int, settled: str, seed: int) -> Verdict:
         """The words that have settled so far: a picture of one step, when they show another than before."""
         self._begin(utterance, seed)
-        text = self._certain(settled)
+        text = certain(settled, self._found)
         if not text:
             return Verdict()
         meaning = understand(text, self._found)
@@ -142,6 +137,10 @@ class Director:
             return Verdict(meaning=meaning)
         self._newest = wanted
         return Verdict(meaning=meaning, decision=wanted)
+
+    def lacks_something(self, transcript: str) -> bool:
+        """Whether the speaker plainly has not done: "a house next to the"."""
+        return unfinished(transcript, self._canvas)
 
     def at_pause(self, utterance: int, transcript: str, seed: int) -> Verdict:
         """The words so far, finished on trial. ``seed`` is taken for an utterance's first picture only."""
@@ -203,14 +202,6 @@ class Director:
             steps=sheet.steps,
             final=final,
         )
-
-    def _certain(self, settled: str) -> str:
-        """Without its unfinished tail; "make it blue" has none, though a colour often waits for its noun."""
-        match understand(settled, self._found):
-            case Edit(changes=(*_, Recolour() | Resize() | Scale() | Describe() | Mood())):
-                return settled
-            case _:
-                return finished(settled)
 
     def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:
         """ "make the castle" is a castle, until "blue" follows: no picture jumps there and back."""

@@ -29,6 +29,9 @@ class Listener(Protocol):
     def while_speaking(self, utterance: int, settled: str) -> None:
         """Other words have settled while someone goes on speaking."""
 
+    def lacks_something(self, text: str) -> bool:
+        """Whether the words so far are plainly not all: then the end is waited for longer."""
+
     def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
         """The words are finished on trial."""
 
@@ -89,6 +92,7 @@ class Transcriber:
                 self._update(utterance, words.settle(settled.transcript.text), utterance.last_voiced_time)
                 if utterance.turns == turns and utterance.phase is Phase.PAUSED:
                     text = settled.transcript.text
+                    utterance.unfinished = listener.lacks_something(text)
                     listener.at_pause(utterance.number, text, settled.ms, utterance.last_voiced_time)
             if utterance.phase is Phase.ENDED:
                 if settled.resumptions == utterance.resumptions:

@@ -52,6 +52,24 @@ def test_speech_within_the_pause_goes_on() -> None:
     ]
 
 
+def test_words_that_lack_something_are_waited_for_longer() -> None:
+    patient = SETTINGS.model_copy(update={"unfinished_end_ms": 800})
+    for settings, unfinished, ends in ((patient, True, 70), (patient, False, 50), (SETTINGS, False, 50)):
+        segmenter = Segmenter(settings)
+        said = play((SPEECH, 30), segmenter=segmenter)
+        for frame in range(30, 90):
+            said += segmenter.feed(at(frame), SILENCE, unfinished=unfinished)
+        assert said[1:] == [Paused(at(30)), Ended(at(ends), at(30), "silence")]
+
+
+def test_nothing_unfinished_is_waited_for_less_than_anything_else() -> None:
+    segmenter = Segmenter(SETTINGS.model_copy(update={"unfinished_end_ms": 100}))
+    said = play((SPEECH, 30), segmenter=segmenter)
+    for frame in range(30, 90):
+        said += segmenter.feed(at(frame), SILENCE, unfinished=True)
+    assert said[-1] == Ended(at(50), at(30), "silence")
+
+
 def test_soft_syllables_keep_an_utterance_open_but_open_none() -> None:
     assert play((SOFT, 50)) == []
     said = play((SPEECH, 10), (SOFT, 30), (SILENCE, 40))

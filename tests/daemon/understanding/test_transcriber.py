@@ -24,7 +24,11 @@ class Notes:
     def __init__(self) -> None:
         self.said: list[tuple[str, int, str]] = []
         self.settled: list[tuple[int, str]] = []
+        self.lacking = ""
         self.changed = asyncio.Event()
+
+    def lacks_something(self, text: str) -> bool:
+        return text == self.lacking
 
     def while_speaking(self, utterance: int, settled: str) -> None:
         self.settled.append((utterance, settled))
@@ -117,6 +121,28 @@ def test_speech_after_the_pause_is_heard_again_whole() -> None:
 
     scene.play(script)
     assert scene.notes.said == [("pause", 1, words(5)), ("pause", 1, words(10)), ("end", 1, words(10))]
+
+
+def test_an_utterance_knows_that_its_words_lack_something_until_speech_goes_on() -> None:
+    scene = Scene()
+    scene.notes.lacking = words(5)
+    known = []
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        scene.utterances.put_nowait(utterance)
+        for count in (1, 2):
+            utterance.pause(time.monotonic())
+            await scene.notes.wait(count)
+            known.append(utterance.unfinished)
+            utterance.resume()
+            known.append(utterance.unfinished)
+            utterance.extend(SECOND)
+        utterance.end("silence", time.monotonic())
+        await scene.notes.wait(3)
+
+    scene.play(script)
+    assert known == [True, False, False, False]
 
 
 def test_an_end_without_a_pause_is_transcribed_whole() -> None:
