@@ -54,8 +54,11 @@ class Shares:
     """Of batches: filled to 30 s."""
     several: float = 0.08
     """Of batches: up to three utterances in a window."""
-    cut: float = 0.2
-    """Broken off inside a word, where the synthesiser told when words begin."""
+    cut: float = 0.3
+    """Broken off after some words, where the synthesiser told when words begin: ears that only know whole sentences
+    make up the rest."""
+    hesitating: float = 0.5
+    """Of those: before a word, with silence behind; the others break off inside one."""
     announced: float = 0.7
     """Of sentences with a name: the name is announced before."""
     misled: float = 0.12
@@ -193,7 +196,7 @@ class Windows(Dataset[Batch]):
         self, chosen: list[Utterance], rng: np.random.Generator, hardship: float
     ) -> tuple[Audio, tuple[Segment, ...]]:
         """Utterances one after another with pauses; the last may break off."""
-        cut = rng.random() < self.shares.cut * hardship
+        cut = rng.random() < self.shares.cut
         pieces = [np.zeros(int(rng.uniform(0, 0.5) * SAMPLE_RATE), np.float32)]
         segments: list[Segment] = []
         length = len(pieces[0])
@@ -203,11 +206,13 @@ class Windows(Dataset[Batch]):
             if length + len(voice) > _LONGEST_SAMPLES and segments:
                 break
             voice *= np.float32(10 ** (rng.uniform(-3, 3) / 20) * 0.1 / rooms.rms(voice))
-            if cut and place == len(chosen) - 1 and (broken := break_off(utterance, rng)):
+            hesitating = rng.random() < self.shares.hesitating
+            if cut and place == len(chosen) - 1 and (broken := break_off(utterance, rng, inside=not hesitating)):
                 text, sample = broken
                 voice = voice[: int(sample / factor)]
-                segments.append(Segment(text, length / SAMPLE_RATE, None))
-                pieces.append(voice)
+                end = (length + len(voice)) / SAMPLE_RATE if hesitating else None
+                segments.append(Segment(text, length / SAMPLE_RATE, end))
+                pieces += [voice, np.zeros(int(rng.uniform(0.1, 0.8) * hesitating * SAMPLE_RATE), np.float32)]
                 break
             segments.append(Segment(utterance.text, length / SAMPLE_RATE, (length + len(voice)) / SAMPLE_RATE))
             last = place == len(chosen) - 1
@@ -282,8 +287,9 @@ class TokenRules:
         return self._zero + min(1500, round(seconds / 0.02))
 
 
-def break_off(utterance: Utterance, rng: np.random.Generator) -> tuple[str, int] | None:
-    """A sample inside a word, and the text of the words that are whole before it; ``None`` where times are unknown."""
+def break_off(utterance: Utterance, rng: np.random.Generator, *, inside: bool = True) -> tuple[str, int] | None:
+    """A sample inside a word, or before it, and the text of the words that are whole until then; ``None`` where times
+    are unknown."""
     known = [(place, sample) for place, sample in utterance.words if place > 0]
     if not known:
         return None
@@ -291,7 +297,7 @@ def break_off(utterance: Utterance, rng: np.random.Generator) -> tuple[str, int]
     chosen = int(rng.integers(len(known)))
     place, start = known[chosen]
     # three fifths of a word are not yet the word
-    sample = start + int(rng.uniform(0, 0.6) * max(0, ends[chosen] - start))
+    sample = start + int(rng.uniform(0, 0.6) * inside * max(0, ends[chosen] - start))
     return utterance.text[:place].strip(), sample
 
 

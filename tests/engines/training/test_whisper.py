@@ -299,11 +299,19 @@ def test_a_window_may_break_off_inside_a_word(speech: Speech, tokenizer: Tokeniz
             broken += 1
     assert broken > 5
     windows = Windows(speech, tokenizer, 4, 100, 1)
-    windows.shares = Shares(wordless=0, cut=1)
     number = next(number for number, utterance in enumerate(spoken) if len(utterance.words) > 3)
+    windows.shares = Shares(wordless=0, cut=1, hesitating=0)
     window = windows.window(rng, [number], 1.0)
     assert window.segments[-1].end is None
     assert window.segments[-1].text != spoken[number].text
+    windows.shares = Shares(wordless=0, cut=1, hesitating=1, noisy=0)
+    window = windows.window(rng, [number], 0.0)
+    text, end = window.segments[-1].text, window.segments[-1].end
+    assert spoken[number].text.startswith(f"{text} ")
+    assert end is not None
+    silence = np.abs(window.audio[round(end * SAMPLE_RATE) :])
+    assert len(silence) >= 1_600
+    assert silence.max() < np.abs(window.audio).max() / 5, "somebody hesitates"
 
 
 def test_silence_is_taught_to_be_no_speech(speech: Speech, tokenizer: Tokenizer) -> None:
