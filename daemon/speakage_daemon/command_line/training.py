@@ -131,7 +131,7 @@ def whisper(
     from speakage_engines.training import whisper as recipe
 
     log(verbose)
-    settings = dataclasses.replace(recipe.PRESETS[preset.value], start_from=warm_start)
+    settings = recipe.preset(preset.value, start_from=warm_start)
     settings = settings if steps is None else dataclasses.replace(settings, steps=steps)
     with Bar() as bar:
         made = recipe.train(settings, folder, bar.load)

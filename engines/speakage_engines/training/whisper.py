@@ -35,7 +35,7 @@ from speakage_engines.training.batches import Share
 from speakage_engines.training.checkpoint import Checkpoints, Place, Stateful, generator_states
 from speakage_engines.training.log import CsvLog, Pace
 from speakage_engines.training.phrases import announcements
-from speakage_engines.training.precision import Precision, computing
+from speakage_engines.training.precision import Precision, best_precision, computing
 from speakage_engines.training.speech import Plan, Speech, make
 from speakage_engines.training.whisper_export import EARS_FOLDER, export, open_ears
 from speakage_engines.training.whisper_import import read_ears
@@ -50,7 +50,7 @@ YARDSTICK_FILE: Final = "yardstick.npz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhisperSettings:
-    """Everything that shapes a run, and where it runs. See :data:`PRESETS`."""
+    """Everything that shapes a run, and where it runs. See :func:`preset`."""
 
     size: Size = field(default_factory=Size)
     pieces: int = 1_000
@@ -70,7 +70,7 @@ class WhisperSettings:
     average: float = 0.9995
     """Decay of the averaged weights; lower in the first steps."""
     seed: int = 1
-    precision: Precision = "fp32"
+    precision: Precision = field(default_factory=best_precision)
     device: Literal["cpu", "cuda"] = "cpu"
     workers: int = 0
     """Processes that make windows; 0 makes them between the steps."""
@@ -87,25 +87,24 @@ class WhisperSettings:
     the pieces of words that are the same, with a fresh optimiser."""
 
 
-PRESETS: Final = {
-    # bf16 where the processor computes it (AVX-512 BF16, AMX): half as fast again as fp32, and slower on all others
-    "cpu": WhisperSettings(size=Size(dropout=0.0), workers=1, precision="bf16"),
-    "gpu": WhisperSettings(
-        size=Size(width=384, heads=6, encoder_layers=6, decoder_layers=4, dropout=0.1),
-        pieces=1_500,
-        utterances=120_000,
-        batch=128,
-        steps=14_000,
-        warm_up_steps=1_000,
-        precision="bf16",
-        device="cuda",
-        workers=14,
-        speakers=16,
-        checkpoint_every=2_000,
-        measured=200,
-    ),
-}
-"""``cpu``: a few hours on two cores; ``gpu``: about half an hour on one data-centre GPU with sixteen cores."""
+def preset(name: Literal["cpu", "gpu"], **changes: Any) -> WhisperSettings:
+    """``cpu``: meant for a few hours on two cores; ``gpu``: for one large GPU with sixteen cores."""
+    own = WhisperSettings(size=Size(dropout=0.0), workers=1)
+    if name == "gpu":
+        own = WhisperSettings(
+            size=Size(width=384, heads=6, encoder_layers=6, decoder_layers=4, dropout=0.1),
+            pieces=1_500,
+            utterances=120_000,
+            batch=128,
+            steps=14_000,
+            warm_up_steps=1_000,
+            device="cuda",
+            workers=14,
+            speakers=16,
+            checkpoint_every=2_000,
+            measured=200,
+        )
+    return replace(own, **changes)
 
 
 def train(settings: WhisperSettings, folder: Path, progress: Progress = no_progress) -> Path:

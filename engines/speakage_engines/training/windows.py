@@ -160,7 +160,7 @@ class Windows(Dataset[Batch]):
             told = announcement(names) if rng.random() < self.shares.misled else ""
             return Window(audio, (), told)
         chosen = [self._speech.utterance(number) for number in numbers]
-        audio, segments = self._lay_out(chosen, rng, hardship)
+        audio, segments = self._lay_out(chosen, rng)
         return Window(self._spoil(audio, rng, hardship), segments, self._announce(chosen, segments, rng, names))
 
     def _of_someone(self, features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -192,9 +192,7 @@ class Windows(Dataset[Batch]):
         sound = rooms.background(samples, lambda: self._voices(rng), rng)
         return _quantised(rooms.at_level(rooms.microphone(sound, rng), rng.uniform(-65, -12)))
 
-    def _lay_out(
-        self, chosen: list[Utterance], rng: np.random.Generator, hardship: float
-    ) -> tuple[Audio, tuple[Segment, ...]]:
+    def _lay_out(self, chosen: list[Utterance], rng: np.random.Generator) -> tuple[Audio, tuple[Segment, ...]]:
         """Utterances one after another with pauses; the last may break off."""
         cut = rng.random() < self.shares.cut
         pieces = [np.zeros(int(rng.uniform(0, 0.5) * SAMPLE_RATE), np.float32)]
@@ -321,7 +319,8 @@ def resized(features: NDArray[np.float32], factor: float) -> NDArray[np.float32]
     places = np.interp(np.interp(centres, heard, centres), centres, np.arange(MEL_BANDS))
     below = np.minimum(places.astype(int), MEL_BANDS - 2)
     above = (places - below).astype(np.float32)[:, None]
-    return features[below] * (1 - above) + features[below + 1] * above
+    moved: NDArray[np.float32] = features[below] * (1 - above) + features[below + 1] * above
+    return moved
 
 
 def stack(features: list[NDArray[np.float32]], *, full: bool) -> NDArray[np.float32]:

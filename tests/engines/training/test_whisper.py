@@ -22,7 +22,7 @@ from speakage_engines.models import embedded
 from speakage_engines.training.batches import Share
 from speakage_engines.training.phrases import announcements
 from speakage_engines.training.speech import HELD_OUT, Plan, Speech, make
-from speakage_engines.training.whisper import PRESETS, WhisperSettings, learning_rate, train
+from speakage_engines.training.whisper import WhisperSettings, learning_rate, preset, train
 from speakage_engines.training.whisper_export import open_ears
 from speakage_engines.training.whisper_import import read_ears
 from speakage_engines.training.whisper_model import Ears, Size, encode, fresh
@@ -54,6 +54,7 @@ TINY = WhisperSettings(
     warm_up_steps=2,
     speakers=1,
     threads=1,
+    precision="fp32",
     log_every=1,
     checkpoint_every=3,
     measured=1,
@@ -378,10 +379,11 @@ def test_word_errors() -> None:
 
 
 def test_presets_differ_where_they_should() -> None:
-    assert set(PRESETS) == {"cpu", "gpu"}
-    assert PRESETS["cpu"].device == "cpu"
-    assert PRESETS["gpu"].device == "cuda"
-    assert all(preset.checkpoint_every % preset.log_every == 0 for preset in PRESETS.values())
+    small, large = preset("cpu"), preset("gpu", steps=7)
+    assert (small.device, large.device) == ("cpu", "cuda")
+    assert large.steps == 7
+    assert large.size.width > small.size.width
+    assert all(each.checkpoint_every % each.log_every == 0 for each in (small, large))
 
 
 def test_the_yardstick_is_kept_and_measures_the_same_every_time(
