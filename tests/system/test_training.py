@@ -20,6 +20,7 @@ from .process import COMMAND, speakage, surroundings
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
+@pytest.mark.timeout(300)
 def test_a_model_is_trained_from_nothing_and_paints(tmp_path: Path, engines_folder: Path) -> None:
     def train(*arguments: str) -> None:
         ran = speakage(tmp_path, engines_folder, "train", arguments[0], "scenes:narrow", "--size", "64", *arguments[1:])
