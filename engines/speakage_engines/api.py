@@ -121,6 +121,9 @@ class PaintRequest:
     """Decode the estimate of every step; else the finished picture alone."""
     adapters: tuple[str, ...] | None = None
     """Instead of those that the model was loaded with; see :attr:`PictureSpec.adapters`."""
+    guidance: float | None = None
+    """Instead of the one that the model was loaded with; a model that has none refuses it with
+    :class:`EngineError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

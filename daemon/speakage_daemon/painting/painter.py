@@ -162,6 +162,7 @@ class Painter:
             seed=paint.seed,
             steps=paint.steps,
             adapters=paint.adapters,
+            guidance=paint.guidance,
         )
         previews = self._model.paint(request)
         step = 0
@@ -241,7 +242,7 @@ class Painter:
             unknown_words=finished.unknown_words,
             seed=paint.seed,
             steps=paint.steps,
-            guidance=info.guidance,
+            guidance=info.guidance if paint.guidance is None else paint.guidance,
             sampler=info.sampler,
             model=info.choice.name,
             backend=info.backend,

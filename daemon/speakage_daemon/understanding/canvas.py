@@ -38,7 +38,8 @@ from speakage_daemon.understanding.scene import Scene, text_of
 _KEPT: Final = 500
 """Sheets to go back to, and pictures to choose from; older ones are let go."""
 _MOST_STEPS: Final = 100
-_MOST_GUIDANCE: Final = 30.0
+_LEAST_GUIDANCE, _MOST_GUIDANCE = 1.0, 30.0
+"""1 follows the prompt and nothing more; below, the prompt is left out again."""
 _MOST_AT_ONCE: Final = 16
 _SMALLEST, _LARGEST = 64, 2_048
 
@@ -173,9 +174,9 @@ def _set(
         case SetSeed(seed=seed):
             return replace(sheet, seeds=(seed % 2**32,), seed_kept=True)
         case SetGuidance(guidance=guidance):
-            return replace(sheet, guidance=min(max(guidance, 0.0), _MOST_GUIDANCE))
+            return replace(sheet, guidance=min(max(guidance, _LEAST_GUIDANCE), _MOST_GUIDANCE))
         case NudgeGuidance(by=by):
-            return replace(sheet, guidance=min(max(sheet.guidance + by, 0.0), _MOST_GUIDANCE))
+            return replace(sheet, guidance=min(max(sheet.guidance + by, _LEAST_GUIDANCE), _MOST_GUIDANCE))
         case SetBatch(batch=batch):
             batch = _within(batch, 1, _MOST_AT_ONCE)
             return replace(sheet, batch=batch, seeds=sheet.seeds[:batch])

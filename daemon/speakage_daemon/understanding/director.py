@@ -42,10 +42,9 @@ _CANNOT: Final = {
     Reshape: "another shape than the model was loaded with",
     SetSize: "another size than the model was loaded with",
     ScaleSize: "another size than the model was loaded with",
-    SetGuidance: "another guidance than the model was loaded with",
-    NudgeGuidance: "another guidance than the model was loaded with",
 }
 """What is understood and cannot be painted yet, and why."""
+_WITHOUT_GUIDANCE: Final = "guidance: this model paints without"
 _EDITING: Final = frozenset(
     words(
         "make add remove delete erase put move change turn replace swap switch give take get bring without no not more",
@@ -80,6 +79,8 @@ class Paint:
     """False at a pause: the picture waits for :class:`Promote`."""
     adapters: tuple[str, ...] | None = None
     """None for the usual ones."""
+    guidance: float | None = None
+    """None for the model's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ class Director:
         self._utterance = -1
         self._seed = 0
         self._newest: Paint | None = None
+        self._own_guidance = canvas.sheet.guidance
 
     @property
     def canvas(self) -> Canvas:
@@ -127,7 +129,7 @@ class Director:
         if not text:
             return Verdict()
         meaning = understand(text, self._found)
-        if isinstance(meaning, Command) or _cannot(meaning) or self._may_become_an_edit(text, meaning):
+        if isinstance(meaning, Command) or self._cannot(meaning) or self._may_become_an_edit(text, meaning):
             return Verdict()
         canvas = apply(self._found, meaning)
         if not canvas.prompt:
@@ -163,6 +165,7 @@ class Director:
             steps=message.steps or self._canvas.sheet.steps,
             final=True,
             adapters=message.adapters,
+            guidance=self._guidance(self._canvas),
         )
         self._canvas = painted(apply(self._canvas, Create(scene=scene_of(message.prompt))), (seed,))
         return self._newest
@@ -176,7 +179,7 @@ class Director:
         if not transcript.strip():
             return Verdict()
         meaning = understand(transcript, self._found)
-        if cannot := _cannot(meaning):
+        if cannot := self._cannot(meaning):
             return Verdict(meaning=meaning, cannot=cannot)
         if isinstance(meaning, Command) and not final:
             return Verdict(meaning=meaning)
@@ -201,6 +204,7 @@ class Director:
             seed=sheet.seeds[0] if sheet.seeds else self._seed,
             steps=sheet.steps,
             final=final,
+            guidance=self._guidance(canvas),
         )
 
     def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:
@@ -209,6 +213,20 @@ class Director:
             return False
         first = next((word for word in text.lower().split() if word.strip(",") not in _FILLERS), "")
         return first in _EDITING
+
+    def _cannot(self, meaning: Meaning) -> str:
+        match meaning:
+            case Edit(changes=changes):
+                return next((_CANNOT[type(change)] for change in changes if type(change) in _CANNOT), "")
+            case Command(order=SetGuidance() | NudgeGuidance()) if self._own_guidance <= 1:
+                return _WITHOUT_GUIDANCE
+            case Command(order=order):
+                return _CANNOT.get(type(order), "")
+            case _:
+                return ""
+
+    def _guidance(self, canvas: Canvas) -> float | None:
+        return None if canvas.sheet.guidance == self._own_guidance else canvas.sheet.guidance
 
     def _decide(self, wanted: Paint) -> Decision:
         """Paint it, unless this utterance's newest picture is the same."""
@@ -220,7 +238,8 @@ class Director:
 
 
 def _same_picture(one: Paint, other: Paint) -> bool:
-    if (one.negative, one.seed, one.steps) != (other.negative, other.seed, other.steps):
+    ours, theirs = ((each.negative, each.seed, each.steps, each.guidance) for each in (one, other))
+    if ours != theirs:
         return False
     return same_meaning(one.prompt, other.prompt)
 
@@ -230,11 +249,3 @@ def _paints_nothing(meaning: Meaning, canvas: Canvas, found: Canvas) -> bool:
     if not isinstance(meaning, Command):
         return False
     return meaning.order in _PAINTS_NOTHING or canvas == found
-
-
-def _cannot(meaning: Meaning) -> str:
-    if isinstance(meaning, Edit):
-        return next((_CANNOT[type(change)] for change in meaning.changes if type(change) in _CANNOT), "")
-    if isinstance(meaning, Command):
-        return _CANNOT.get(type(meaning.order), "")
-    return ""

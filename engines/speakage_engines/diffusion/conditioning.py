@@ -9,12 +9,13 @@ all (turbo models and their kin, whose scale is 1 or less).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakage_engines.api import EngineError
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.text import TextEncoder
 from speakage_engines.diffusion.waves import guidance_waves
@@ -28,18 +29,31 @@ class Guidance:
     """How strongly a picture follows its prompt, and by which means."""
 
     scale: float
-    waves: NDArray[np.float32] | None
-    """The scale, for a denoiser that is told it; shape ``(1, width)``."""
+    width: int = 0
+    """Of the waves that tell a denoiser the scale; 0 where it is not told."""
+    contrasts: bool = False
+    """Whether a step asks the denoiser twice: with the prompt, and without. That is compiled in, the scale is not."""
 
     @classmethod
     def of(cls, folder: Folder, scale: float) -> Guidance:
         """The means that this denoiser was made for."""
-        return cls(scale=scale, waves=guidance_waves(scale, folder.guidance_width) if folder.guidance_width else None)
+        return cls(scale=scale, width=folder.guidance_width, contrasts=not folder.guidance_width and scale > 1)
+
+    def at(self, scale: float | None) -> Guidance:
+        """By the same means at another scale, or as it is; raises :class:`EngineError` where there are no means."""
+        if scale is None or scale == self.scale:
+            return self
+        if not (self.width or self.contrasts):
+            raise EngineError(
+                f"guidance {scale:g}: this model was loaded to paint without guidance; leave it out, or set "
+                "picture.guidance above 1 and start again, if the model was made for it"
+            )
+        return replace(self, scale=scale)
 
     @property
-    def contrasts(self) -> bool:
-        """Whether a step asks the denoiser twice: with the prompt, and without."""
-        return self.waves is None and self.scale > 1
+    def waves(self) -> NDArray[np.float32] | None:
+        """The scale, for a denoiser that is told it; shape ``(1, width)``."""
+        return guidance_waves(self.scale, self.width) if self.width else None
 
     @property
     def batch(self) -> int:
@@ -133,10 +147,11 @@ class Conditioning:
         """Words without a token, or without room; both of SDXL's tokenizers have the same words."""
         return self._encoders[0].read(prompt).unknown
 
-    def __call__(self, prompt: str, negative: str) -> Told:
+    def __call__(self, prompt: str, negative: str, guidance: Guidance) -> Told:
         """With contrast, without the prompt first."""
         told = self._words.prompt(prompt)
-        if self.guidance.contrasts:
+        if guidance.contrasts:
             pairs = zip(self._words.negative(negative), told, strict=True)
             told = tuple(np.concatenate(pair) for pair in pairs)
-        return told if self.guidance.waves is None else (*told, self.guidance.waves)
+        waves = guidance.waves
+        return told if waves is None else (*told, waves)

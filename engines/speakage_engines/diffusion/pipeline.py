@@ -33,7 +33,7 @@ from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.adapters import DENOISER
 from speakage_engines.diffusion.blueprint import Blueprint, draw_up
-from speakage_engines.diffusion.conditioning import Conditioning, Told
+from speakage_engines.diffusion.conditioning import Conditioning, Guidance, Told
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
 from speakage_engines.diffusion.sampler import make_scheduler, sample
@@ -69,14 +69,15 @@ class LatentDiffusion:
         """Noise is drawn as diffusers' pipelines draw it, so that a seed means the same picture there."""
         self._wear(request.adapters)
         began = time.perf_counter()
-        told = self._parts.text(request.prompt, request.negative)
+        guidance = self._parts.text.guidance.at(request.guidance)
+        told = self._parts.text(request.prompt, request.negative, guidance)
         encode_ms = _milliseconds_since(began)
         generator = torch.Generator().manual_seed(request.seed)
         side = self.info.width // self._folder.factor
         noise = torch.randn((1, self._folder.channels, side, side), generator=generator)
 
         def denoise(latents: torch.Tensor, timestep: float) -> torch.Tensor:
-            return torch.from_numpy(self._predict(latents.numpy(), timestep, told))
+            return torch.from_numpy(self._predict(latents.numpy(), timestep, told, guidance))
 
         denoise_ms = decode_ms = 0.0
         steps = sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator)
@@ -115,9 +116,10 @@ class LatentDiffusion:
             engine_key=self._parts.key(wardrobe.worn).digest(),
         )
 
-    def _predict(self, latents: NDArray[np.float32], timestep: float, told: Told) -> NDArray[np.float32]:
+    def _predict(
+        self, latents: NDArray[np.float32], timestep: float, told: Told, guidance: Guidance
+    ) -> NDArray[np.float32]:
         """The prediction, guided."""
-        guidance = self._parts.text.guidance
         time = self._folder.time(timestep, guidance.batch)
         return guidance.apply(self._parts.denoiser(np.repeat(latents, guidance.batch, axis=0), time, *told))
 

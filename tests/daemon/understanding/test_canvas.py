@@ -116,7 +116,7 @@ def test_settings() -> None:
     assert (sheet(SetSize(width=510, height=5_000)).width, sheet(SetSize(width=1, height=5_000)).height) == (512, 2_048)
     assert (sheet(ScaleSize(factor=1.5)).width, sheet(ScaleSize(factor=0.5)).height) == (768, 256)
     assert (sheet(SetGuidance(guidance=7.5)).guidance, sheet(SetGuidance(guidance=99)).guidance) == (7.5, 30)
-    assert (sheet(NudgeGuidance(by=1.5)).guidance, sheet(NudgeGuidance(by=-9)).guidance) == (6.5, 0)
+    assert (sheet(NudgeGuidance(by=1.5)).guidance, sheet(NudgeGuidance(by=-9)).guidance) == (6.5, 1)
     assert sheet(SetSeed(seed=2**32 + 3)).seeds == (3,)
 
 

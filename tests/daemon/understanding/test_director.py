@@ -203,7 +203,7 @@ def test_orders_for_others_and_those_that_change_nothing_paint_nothing(order: st
 @pytest.mark.parametrize(
     ("said", "cannot"),
     [("show me four of them", "several pictures"), ("make it wider", "another shape"), ("more like that", "several"),
-     ("make the picture larger", "another size"), ("set the guidance to five", "another guidance")],
+     ("make the picture larger", "another size")],
 )  # fmt: skip
 def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str) -> None:
     painting = director()
@@ -213,6 +213,27 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str)
     assert cannot in verdict.cannot
     assert verdict.decision is None
     assert painting.canvas == before
+
+
+def test_guidance_is_changed_by_voice_and_stays() -> None:
+    painting = director()
+    assert painted(painting, 1, "a car", 7).guidance is None
+    for number, (said, guidance) in enumerate(
+        [("set the guidance to five", 5), ("less guidance", 3.5), ("make it blue", 3.5), ("undo", 3.5), ("undo", 5),
+         ("undo", None), ("guidance zero", 1)], 2,
+    ):  # fmt: skip
+        decision = painting.at_end(number, said, 8).decision
+        assert isinstance(decision, Paint)
+        assert decision.guidance == guidance, said
+    assert painting.typed(20, PromptCreate(prompt="a dog"), 5).guidance == 1
+
+
+@pytest.mark.parametrize("said", ["set the guidance to five", "more guidance"])
+def test_a_model_without_guidance_is_given_none(said: str) -> None:
+    painting = Director(Canvas(sheet=Sheet(steps=1, guidance=0.0, width=512, height=512)))
+    painted(painting, 1, "a car", 7)
+    verdict = painting.at_end(2, said, 8)
+    assert (verdict.decision, verdict.cannot) == (None, "guidance: this model paints without")
 
 
 def test_a_typed_prompt_is_taken_to_the_letter() -> None:

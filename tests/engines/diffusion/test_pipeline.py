@@ -17,7 +17,16 @@ import torch
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
-from speakage_engines.api import CompiledModule, ModelError, PaintRequest, PictureSpec, Preview, Rgb, no_progress
+from speakage_engines.api import (
+    CompiledModule,
+    EngineError,
+    ModelError,
+    PaintRequest,
+    PictureSpec,
+    Preview,
+    Rgb,
+    no_progress,
+)
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
 
 # diffusers hands tensors to numpy in a way that numpy 2 deprecates
@@ -66,6 +75,19 @@ def test_torch_paints_what_diffusers_paints(embedded: Loaded) -> None:
     )  # fmt: skip
     theirs = np.rint(painted.images[0] * 255)
     assert np.abs(theirs - last(model, CAR)).mean() < 0.5
+
+
+@pytest.mark.parametrize("guidance", [1.0, 6.0])
+def test_another_guidance_needs_no_other_engine(embedded: Loaded, spec: MakeSpec, guidance: float) -> None:
+    wanted = dataclasses.replace(CAR, guidance=guidance)
+    own = embedded("torch")
+    loaded = load(spec(backend="torch", guidance=guidance), no_progress)
+    assert psnr(last(own, wanted), last(loaded, CAR)) > 60
+    assert psnr(last(own, wanted), last(own, CAR)) < 40
+    if guidance == 1:
+        with pytest.raises(EngineError, match=r"guidance 6: .*without guidance.*picture\.guidance above 1"):
+            last(loaded, dataclasses.replace(CAR, guidance=6))
+    assert psnr(last(own, dataclasses.replace(CAR, guidance=own.info.guidance)), last(own, CAR)) > 90
 
 
 def test_openvino_paints_what_torch_paints(embedded: Loaded) -> None:
