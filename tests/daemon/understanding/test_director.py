@@ -236,6 +236,14 @@ def test_a_model_without_guidance_is_given_none(said: str) -> None:
     assert (verdict.decision, verdict.cannot) == (None, "guidance: this model paints without")
 
 
+def test_the_director_knows_which_words_lack_something_for_its_picture() -> None:
+    painting = director()
+    assert painting.lacks_something("make it")
+    painted(painting, 1, "a car", 7)
+    assert not painting.lacks_something("make it blue")
+    assert painting.lacks_something("a house next to the")
+
+
 def test_a_typed_prompt_is_taken_to_the_letter() -> None:
     painting = director()
     typed = painting.typed(4, PromptCreate(prompt="please, a car", adapters=("dog:0.5",)), 5)
