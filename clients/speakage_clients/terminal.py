@@ -226,6 +226,7 @@ def _stages(timings: Timings) -> list[str]:
         "text": timings.encode_prompt_ms,
         "denoise": timings.denoise_ms,
         "decode": timings.decode_ms,
+        "image": timings.encode_image_ms,
         "since the last word": timings.since_last_voiced_ms,
     }
     return [f"{name} {value:.0f} ms" for name, value in named.items() if value is not None]

@@ -41,6 +41,7 @@ from speakage_daemon.serving.server import Server
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director
+from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.transcriber import Transcriber
 from speakage_daemon.understanding.turn import unfinished
 from speakage_engines import api
@@ -91,6 +92,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             director = Director(blank_canvas(picture.info, config.picture.negative))
             conversation = Conversation(director, painter, around, config.picture)
             transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish)
+            hub.revisions = painter.revisions
             desk.open(ear, floor, conversation)
 
             async def caught_up() -> None:
@@ -287,10 +289,10 @@ class _Nobody:
         """Told by the grammar alone: there is no picture that it could be about."""
         return unfinished(text, self._canvas)
 
-    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_pause(self, utterance: int, text: str, moments: Moments) -> None:
         """Nothing to do."""
 
-    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_end(self, utterance: int, text: str, moments: Moments) -> None:
         """Nothing to do."""
 
 

@@ -28,7 +28,12 @@ ErrorCode: TypeAlias = Literal["bad_message", "bad_audio", "too_large", "floor_t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Milliseconds by stage. ``None`` means that the stage did not run for this picture."""
+    """Milliseconds by stage, and what the whole utterance came to.
+
+    ``None`` means that the stage did not run for this picture, or that there was no such moment: a typed prompt has no
+    voice. From ``last_voiced_to_first_preview_ms`` on only `image_generation.completed` knows them. One monotonic clock
+    times everything; a sample counts as heard when the frame with the newest sample arrived, less the samples between.
+    """
 
     transcribe_ms: float | None = None
     """From the decision to finish the text until the text was final."""
@@ -40,10 +45,30 @@ class Timings:
     """All denoising steps so far."""
     decode_ms: float | None = None
     """All decodings so far: previews and final."""
+    encode_image_ms: float | None = None
+    """All images so far made ready to send: JPEG for previews, PNG and SHA-256 for the last."""
     total_ms: float | None = None
     """From the request until this image was ready."""
     since_last_voiced_ms: float | None = None
     """From the last voiced sample of the utterance until this image was ready; ``None`` for typed prompts."""
+    last_voiced_to_first_preview_ms: float | None = None
+    """From the last voiced sample until the utterance's first image, of any revision, was sent; negative before it."""
+    last_voiced_to_final_pixels_ms: float | None = None
+    """From the last voiced sample until the final picture's pixels were first sent, as the preview of its last step."""
+    pause_to_final_pixels_ms: float | None = None
+    """From the moment that the last pause was found until those pixels; ``None`` when the turn ended without one."""
+    decision_to_final_ms: float | None = None
+    """From the end-of-turn decision until the final picture was announced; ``None`` in what the gallery keeps."""
+    work_after_decision_ms: float | None = None
+    """Transcribing and painting for this utterance after that decision; storing the picture is not counted."""
+    revisions_painted: int | None = None
+    """Revisions of the utterance of which at least one step was run; the final's is one of them."""
+    revisions_shown: int | None = None
+    """Revisions of which at least one image was sent."""
+    revisions_wasted: int | None = None
+    """Revisions painted and then superseded, failed, or finished at a pause and thrown away; no drafts of one step."""
+    wasted_ms: float | None = None
+    """Painting that went into those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ PURE = {
     "understanding.thing_edits": "tests/daemon/understanding/test_talking.py",
     "understanding.edits": "tests/daemon/understanding/test_talking.py",
     "understanding.commands": "tests/daemon/understanding/test_talking.py",
+    "understanding.moments": "tests/daemon/painting/test_ledger.py",
+    "painting.ledger": "tests/daemon/painting/test_ledger.py",
     "serving.wire": "tests/daemon/serving/test_wire.py",
     "serving.outbox": "tests/daemon/serving/test_outbox.py",
     "serving.access": "tests/daemon/serving/test_access.py",

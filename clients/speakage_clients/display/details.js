@@ -9,8 +9,10 @@ const STAGES = [
   ["encode_prompt_ms", "reading the prompt"],
   ["denoise_ms", "painting"],
   ["decode_ms", "developing"],
+  ["encode_image_ms", "wrapping up"],
   ["total_ms", "in all"],
   ["since_last_voiced_ms", "since the last word"],
+  ["decision_to_final_ms", "since the end of the sentence was found"],
 ];
 
 export class Details {

@@ -176,6 +176,7 @@ export function strike(element, text, unknown) {
 }
 
 function waited({ since_last_voiced_ms: voiced, total_ms: total }) {
+  if (voiced < 0) return `${seconds(-voiced)} before your last word`;
   if (voiced !== null && voiced !== undefined) return `${seconds(voiced)} after your last word`;
   return total === null || total === undefined ? "" : `painted in ${seconds(total)}`;
 }

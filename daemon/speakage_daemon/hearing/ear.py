@@ -111,11 +111,11 @@ class Ear:
             case Started(sample):
                 self._start(sample)
             case Paused(last_voiced):
-                self._current.pause(self._time_of(last_voiced, now))
+                self._current.pause(self._time_of(last_voiced, now), now)
             case Resumed():
                 self._current.resume()
             case Ended(sample, last_voiced, reason):
-                self._current.end(reason, self._time_of(last_voiced, now))
+                self._current.end(reason, self._time_of(last_voiced, now), now)
                 self._publish(
                     SpeechStopped(
                         utterance=self._current.number, sample=sample, last_voiced_sample=last_voiced, reason=reason

@@ -35,6 +35,10 @@ class Utterance:
         """Monotonic time (s) at which the last voiced sample was heard; set at each pause and at the end."""
         self.unfinished = False
         """Whether the words of this pause plainly lack something; known once they are transcribed."""
+        self.paused_time: float | None = None
+        """When the pause was found; ``None`` when speech went on since."""
+        self.ended_time: float | None = None
+        """When the end was found."""
         self.resumptions = 0
         """How often speech went on after a pause."""
         self.turns = 0
@@ -58,21 +62,24 @@ class Utterance:
         self._length += len(pcm)
         self._changed.set()
 
-    def pause(self, last_voiced_time: float) -> None:
+    def pause(self, last_voiced_time: float, now: float) -> None:
         """It may be over."""
         self.last_voiced_time = last_voiced_time
+        self.paused_time = now
         self._turn(Phase.PAUSED)
 
     def resume(self) -> None:
         """It was not over."""
         self.resumptions += 1
         self.unfinished = False
+        self.paused_time = None
         self._turn(Phase.SPEAKING)
 
-    def end(self, reason: EndReason, last_voiced_time: float) -> None:
+    def end(self, reason: EndReason, last_voiced_time: float, now: float) -> None:
         """It is over."""
         self.reason = reason
         self.last_voiced_time = last_voiced_time
+        self.ended_time = now
         self._turn(Phase.ENDED)
 
     async def wait(self, turns: int, length: int | None = None) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypedDict
 
 from speakage_daemon.events import (
@@ -26,9 +26,11 @@ from speakage_daemon.events import (
     Timings,
 )
 from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
+from speakage_daemon.understanding.moments import Moments
 from speakage_engines.api import EngineError, PaintRequest, PictureModel, PictureModelInfo, Preview, Rgb
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,10 @@ class Job:
     paint: Paint
     requested: float
     """Monotonic, s."""
-    transcribe_ms: float | None
-    last_voiced_time: float | None
-    """Monotonic, s; ``None`` for typed prompts."""
+    moments: Moments | None = None
+    """Of the utterance when it was decided on; ``None`` for typed prompts and drafts."""
+    draft: bool = False
+    """Painted while someone speaks: to be shown, and no loss when a newer one comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,27 +91,38 @@ class Painter:
         self._wake = asyncio.Event()
         self._current: Job | None = None
         self._unpromoted: Finished | None = None
-        self._promoted_revision: tuple[int, int] | None = None
+        self._promoted: tuple[Promote, Moments | None] | None = None
+        self._ledger = Ledger()
         self._finals: asyncio.Queue[tuple[Finished, bool]] = asyncio.Queue()
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def revisions(self) -> Mapping[str, int]:
+        """How many revisions came to what, since the start."""
+        return self._ledger.revisions
 
     def submit(self, job: Job) -> None:
         """The newest request wins."""
         if self._slot is not None:
             self._supersede(self._slot, 0)
+        if self._unpromoted and not self._unpromoted.job.draft:
+            self._ledger.wasted(*_number(self._unpromoted.job.paint))
         self._slot = job
         self._unpromoted = None
         self._idle.clear()
         self._wake.set()
 
-    def promote(self, decision: Promote) -> None:
-        """Make a revision's picture the final one: at once if it is painted, else as soon as it is."""
-        if self._unpromoted and _names(decision, self._unpromoted.job.paint):
-            self._finish(self._unpromoted, promoted=True)
+    def promote(self, decision: Promote, moments: Moments | None = None) -> None:
+        """Make a revision's picture the final one: at once if it is painted, else as soon as it is.
+
+        ``moments`` are those of the utterance at its end, where it has any.
+        """
+        if self._unpromoted and _number(decision) == _number(self._unpromoted.job.paint):
+            self._finish(self._unpromoted, moments, promoted=True)
             self._unpromoted = None
         else:
-            self._promoted_revision = (decision.utterance, decision.revision)
+            self._promoted = decision, moments
 
     def succeed(self, model: PictureModel) -> None:
         """Paint with this model from the next picture on."""
@@ -165,7 +179,7 @@ class Painter:
             guidance=paint.guidance,
         )
         previews = self._model.paint(request)
-        step = 0
+        step, encode_ms = 0, 0.0
         while step < paint.steps:
             await self._priority.quiet()
             if self._slot is not None:
@@ -173,11 +187,14 @@ class Painter:
                 return
             shown = await asyncio.get_running_loop().run_in_executor(self._executor, next_shown, previews)
             step = shown.preview.step
-            self._show(job, shown, began)
+            encode_ms += shown.encode_ms
+            timings = _timings(job, shown.preview, began, encode_ms)
+            self._ledger.worked(*_number(paint), shown.began, shown.ended)
+            self._show(job, shown, timings)
             if step == paint.steps:
-                self._painted(job, shown, unknown, began)
+                self._painted(job, shown, unknown, timings)
 
-    def _show(self, job: Job, shown: Shown, began: float) -> None:
+    def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
         height, width = shown.preview.rgb.shape[:2]
         event = PartialImage(
             **self._common(job.paint),
@@ -186,11 +203,12 @@ class Painter:
             height=height,
             image_type="image/png" if shown.sha256 else "image/jpeg",
             sha256=shown.sha256,
-            timings=_timings(job, shown.preview, began),
+            timings=timings,
         )
         self._publish(event, shown.encoded)
+        self._ledger.shown(*_number(job.paint), time.monotonic())
 
-    def _painted(self, job: Job, shown: Shown, unknown: tuple[str, ...], began: float) -> None:
+    def _painted(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> None:
         if shown.sha256 is None:
             raise AssertionError("the last preview is always lossless")
         finished = Finished(
@@ -199,18 +217,21 @@ class Painter:
             png=shown.encoded,
             sha256=shown.sha256,
             unknown_words=unknown,
-            timings=_timings(job, shown.preview, began),
+            timings=timings,
             info=self._model.info,
         )
-        promoted = self._promoted_revision == (job.paint.utterance, job.paint.revision)
-        if job.paint.final or promoted:
-            self._finish(finished, promoted=promoted)
+        if self._promoted and _number(self._promoted[0]) == _number(job.paint):
+            self._finish(finished, self._promoted[1], promoted=True)
+        elif job.paint.final:
+            self._finish(finished, None, promoted=False)
         else:
             self._unpromoted = finished
 
-    def _finish(self, finished: Finished, *, promoted: bool) -> None:
-        self._promoted_revision = None
-        self._finals.put_nowait((finished, promoted))
+    def _finish(self, finished: Finished, moments: Moments | None, *, promoted: bool) -> None:
+        self._promoted = None
+        job = replace(finished.job, moments=moments or finished.job.moments)
+        timings = self._ledger.settle(finished.timings, *_number(job.paint), job.moments, promoted=promoted)
+        self._finals.put_nowait((replace(finished, job=job, timings=timings), promoted))
 
     async def _announce_finals(self) -> None:
         while True:
@@ -228,7 +249,7 @@ class Painter:
                 image_type="image/png",
                 sha256=finished.sha256,
                 promoted=promoted,
-                timings=finished.timings,
+                timings=announced(finished.timings, finished.job.moments, time.monotonic()),
             )
             self._publish(event, finished.png)
             self._finals.task_done()
@@ -253,9 +274,11 @@ class Painter:
         return self._store(finished.rgb, record)
 
     def _supersede(self, job: Job, step: int) -> None:
+        self._ledger.wasted(*_number(job.paint))
         self._publish(ImageSuperseded(**self._common(job.paint), step=step))
 
     def _fail(self, job: Job, reason: str) -> None:
+        self._ledger.wasted(*_number(job.paint))
         self._publish(ImageFailed(**self._common(job.paint), reason=reason))
 
     def _common(self, paint: Paint) -> _Common:
@@ -280,18 +303,20 @@ class _Common(TypedDict):
     backend: str
 
 
-def _names(decision: Promote, paint: Paint) -> bool:
-    return (decision.utterance, decision.revision) == (paint.utterance, paint.revision)
+def _number(decision: Paint | Promote) -> tuple[int, int]:
+    """Utterance and revision."""
+    return decision.utterance, decision.revision
 
 
-def _timings(job: Job, preview: Preview, began: float) -> Timings:
+def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timings:
     now = time.monotonic()
     return Timings(
-        transcribe_ms=job.transcribe_ms,
+        transcribe_ms=job.moments and job.moments.transcribe_ms,
         queue_ms=(began - job.requested) * 1e3,
         encode_prompt_ms=preview.encode_prompt_ms,
         denoise_ms=preview.denoise_ms,
         decode_ms=preview.decode_ms,
+        encode_image_ms=encode_ms,
         total_ms=(now - job.requested) * 1e3,
-        since_last_voiced_ms=None if job.last_voiced_time is None else (now - job.last_voiced_time) * 1e3,
+        since_last_voiced_ms=job.moments and (now - job.moments.last_voiced) * 1e3,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +28,7 @@ from speakage_daemon.events import (
     Status,
 )
 from speakage_daemon.serving import wire
+from speakage_daemon.serving.measures import Measures
 from speakage_daemon.serving.outbox import Encoded, Outbox
 
 LOADING: Final = Engines(
@@ -114,6 +115,10 @@ class Hub:
         """Clients given up because they took too little."""
         self.published: Counter[str] = Counter()
         """Events by type."""
+        self.measures = Measures()
+        """How long finals took."""
+        self.revisions: Mapping[str, int] = {}
+        """What revisions came to, by outcome; whoever paints counts them."""
         self._clock_us = clock_us
         self._client_queue = client_queue
         self._last_id = 0
@@ -141,6 +146,8 @@ class Hub:
             return
         frame = _encode(stamped, image)
         self.published[stamped.type] += 1
+        if isinstance(stamped, ImageCompleted):
+            self.measures.note(stamped.timings)
         for client in self._clients:
             self._count(client.put(stamped, frame))
 

@@ -1,4 +1,4 @@
-"""``GET /metrics``: the hub's counts in Prometheus' text form. It keeps no counts of its own: it reads them."""
+"""``GET /metrics``: the hub's counts and measures in Prometheus' text form. It keeps none of its own: it reads them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class HubCollector(Collector):
         for kind, count in sorted(self._hub.published.items()):
             events.add_metric([kind], count)
         yield events
+        revisions = CounterMetricFamily("speakage_revisions", "Revisions of pictures, by outcome.", labels=["outcome"])
+        for outcome, count in sorted(self._hub.revisions.items()):
+            revisions.add_metric([outcome], count)
+        yield revisions
+        yield from self._hub.measures.collect()
 
 
 def registry(hub: Hub) -> CollectorRegistry:

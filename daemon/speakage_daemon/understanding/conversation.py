@@ -18,6 +18,7 @@ from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain
+from speakage_daemon.understanding.moments import Moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +52,23 @@ class Conversation:
         if verdict.decision:
             self._drafts.spend(now)
             self._tell(utterance, settled, verdict, final=False)
-            self._act(verdict.decision, None, None)
+            self._act(verdict.decision, draft=True)
 
     def lacks_something(self, text: str) -> bool:
         """Whether the words so far are plainly not all."""
         return self._director.lacks_something(text)
 
-    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_pause(self, utterance: int, text: str, moments: Moments) -> None:
         """Paint on trial."""
         verdict = self._director.at_pause(utterance, text, self._draw_seed())
         self._tell(utterance, text, verdict, final=False)
-        self._act(verdict.decision, transcribe_ms, last_voiced_time)
+        self._act(verdict.decision, moments)
 
-    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_end(self, utterance: int, text: str, moments: Moments) -> None:
         """Promote what was painted, or paint the words that were added; follow a command."""
         verdict = self._director.at_end(utterance, text, self._draw_seed())
         self._tell(utterance, text, verdict, final=True)
-        self._act(verdict.decision, transcribe_ms, last_voiced_time)
+        self._act(verdict.decision, moments)
         match verdict.meaning:
             case Command(order=Plain.STOP_LISTENING):
                 self._around.listen(False)
@@ -77,7 +78,7 @@ class Conversation:
     def typed(self, message: PromptCreate) -> None:
         """Paint what was typed."""
         seed = self._draw_seed() if message.seed is None else message.seed
-        self._act(self._director.typed(self._around.number(), message, seed), None, None)
+        self._act(self._director.typed(self._around.number(), message, seed))
 
     def _tell(self, utterance: int, text: str, verdict: Verdict, *, final: bool) -> None:
         if verdict.meaning is None:
@@ -93,18 +94,12 @@ class Conversation:
         )
         self._around.publish(event)
 
-    def _act(self, decision: Decision, transcribe_ms: float | None, last_voiced_time: float | None) -> None:
+    def _act(self, decision: Decision, moments: Moments | None = None, *, draft: bool = False) -> None:
         match decision:
             case Paint():
-                job = Job(
-                    paint=decision,
-                    requested=time.monotonic(),
-                    transcribe_ms=transcribe_ms,
-                    last_voiced_time=last_voiced_time,
-                )
-                self._painter.submit(job)
+                self._painter.submit(Job(paint=decision, requested=time.monotonic(), moments=moments, draft=draft))
             case Promote():
-                self._painter.promote(decision)
+                self._painter.promote(decision, moments)
             case None:
                 pass
 

@@ -17,6 +17,7 @@ from speakage_daemon.config import SpeechSettings
 from speakage_daemon.events import DaemonEvent, TranscriptionCompleted, TranscriptionUpdated
 from speakage_daemon.hearing.utterance import Phase, Utterance
 from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.stabiliser import Stabiliser, Words
 from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel, Transcript
 
@@ -32,10 +33,10 @@ class Listener(Protocol):
     def lacks_something(self, text: str) -> bool:
         """Whether the words so far are plainly not all: then the end is waited for longer."""
 
-    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_pause(self, utterance: int, text: str, moments: Moments) -> None:
         """The words are finished on trial."""
 
-    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_end(self, utterance: int, text: str, moments: Moments) -> None:
         """The words are finished."""
 
 
@@ -65,7 +66,8 @@ class Transcriber:
                 await self._follow(utterance, listener)
             except EngineError:
                 log.exception("utterance %d could not be transcribed", utterance.number)
-                self._complete(utterance, _Settled(_FAILED, utterance.resumptions, 0.0), listener)
+                now = time.monotonic()
+                self._complete(utterance, _Settled(_FAILED, utterance.resumptions, now, now), listener)
             utterances.task_done()
 
     async def _follow(self, utterance: Utterance, listener: Listener) -> None:
@@ -93,7 +95,7 @@ class Transcriber:
                 if utterance.turns == turns and utterance.phase is Phase.PAUSED:
                     text = settled.transcript.text
                     utterance.unfinished = listener.lacks_something(text)
-                    listener.at_pause(utterance.number, text, settled.ms, utterance.last_voiced_time)
+                    listener.at_pause(utterance.number, text, settled.moments(utterance))
             if utterance.phase is Phase.ENDED:
                 if settled.resumptions == utterance.resumptions:
                     self._complete(utterance, settled, listener)
@@ -105,20 +107,20 @@ class Transcriber:
         began = time.monotonic()
         resumptions = utterance.resumptions
         transcript = await self._transcribe(utterance)
-        return _Settled(transcript, resumptions, (time.monotonic() - began) * 1e3)
+        return _Settled(transcript, resumptions, began, time.monotonic())
 
     def _complete(self, utterance: Utterance, settled: _Settled, listener: Listener) -> None:
-        transcript = settled.transcript
+        transcript, moments = settled.transcript, settled.moments(utterance)
         self._publish(
             TranscriptionCompleted(
                 utterance=utterance.number,
                 text=transcript.text,
                 reason="failed" if transcript is _FAILED else transcript.rejection,
-                transcribe_ms=settled.ms,
+                transcribe_ms=moments.transcribe_ms,
                 since_last_voiced_ms=_since(utterance.last_voiced_time),
             )
         )
-        listener.at_end(utterance.number, transcript.text, settled.ms, utterance.last_voiced_time)
+        listener.at_end(utterance.number, transcript.text, moments)
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         loop = asyncio.get_running_loop()
@@ -143,10 +145,21 @@ class Transcriber:
 class _Settled:
     """A finished text, and which pause it belongs to."""
 
-    def __init__(self, transcript: Transcript, resumptions: int, ms: float) -> None:
+    def __init__(self, transcript: Transcript, resumptions: int, began: float, ended: float) -> None:
         self.transcript = transcript
         self.resumptions = resumptions
-        self.ms = ms
+        self._began = began
+        self._ended = ended
+
+    def moments(self, utterance: Utterance) -> Moments:
+        """When its words came to be finished."""
+        return Moments(
+            last_voiced=utterance.last_voiced_time,
+            paused=utterance.paused_time,
+            ended=utterance.ended_time,
+            transcribing=self._began,
+            transcribed=self._ended,
+        )
 
 
 _FAILED: Final = Transcript(

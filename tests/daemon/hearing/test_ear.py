@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 from fakes import LOUD, QUIET, LoudIsSpeech, Record, Script
 from speakage_daemon.config import SegmenterSettings
 from speakage_daemon.events import ListeningChanged, SpeechStarted, SpeechStopped
@@ -72,6 +74,8 @@ def test_a_phrase_becomes_one_utterance_with_its_sound_and_pre_roll() -> None:
     utterance = scene.ear.utterances.get_nowait()
     assert utterance.phase is Phase.ENDED
     assert utterance.reason == "silence"
+    assert utterance.ended_time - utterance.last_voiced_time == pytest.approx(0.4), "20 frames of silence, by samples"
+    assert utterance.paused_time <= utterance.ended_time
     assert utterance.start == 20 * 320 - 1_600
     assert utterance.length == (70 - 20) * 320 + 1_600
     sound = utterance.audio()

@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from fakes import Record, StepByStep
 from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
@@ -16,6 +17,7 @@ from speakage_daemon.gallery import PictureRecord
 from speakage_daemon.painting.painter import Job, Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
+from speakage_daemon.understanding.moments import Moments
 
 
 def job(prompt: str, utterance: int = 1, revision: int = 1, *, final: bool = True) -> Job:
@@ -29,7 +31,15 @@ def job(prompt: str, utterance: int = 1, revision: int = 1, *, final: bool = Tru
         steps=4,
         final=final,
     )
-    return Job(paint=paint, requested=time.monotonic(), transcribe_ms=5.0, last_voiced_time=time.monotonic())
+    now = time.monotonic()
+    moments = Moments(last_voiced=now - 0.3, paused=now - 0.05, transcribing=now - 0.04, transcribed=now)
+    return Job(paint=paint, requested=now, moments=moments)
+
+
+def over() -> Moments:
+    """The turn was found to be over just now, and someone was heard until then."""
+    now = time.monotonic()
+    return Moments(last_voiced=now, paused=now, ended=now, transcribing=now - 0.04, transcribed=now)
 
 
 class Scene:
@@ -42,6 +52,7 @@ class Scene:
         self.kept: list[PictureRecord] = []
         self.changed = asyncio.Event()
         self.priority = EarsFirst()
+        self.revisions: Mapping[str, int] = {}
 
     def publish(self, event, image: bytes | None = None) -> None:
         self.events.append(event)
@@ -66,6 +77,7 @@ class Scene:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
                 painter = Painter(self.model, executor, self.priority, self.publish, self.store)
+                self.revisions = painter.revisions
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
                     await script(self, painter)
@@ -94,7 +106,13 @@ def test_a_picture_refines_through_its_steps_and_the_last_preview_is_the_final()
     picture = np.full((16, 16, 3), 45, np.uint8)
     assert final.sha256 == previews[-1].sha256 == hashlib.sha256(picture.tobytes()).hexdigest()
     assert not final.promoted
-    assert final.timings.since_last_voiced_ms > 0
+    timings = final.timings
+    assert timings.since_last_voiced_ms == timings.last_voiced_to_final_pixels_ms
+    assert 300 < timings.last_voiced_to_first_preview_ms < timings.last_voiced_to_final_pixels_ms
+    assert timings.pause_to_final_pixels_ms == pytest.approx(timings.last_voiced_to_final_pixels_ms - 250)
+    assert 0 < timings.encode_image_ms < timings.total_ms
+    assert (timings.revisions_painted, timings.revisions_shown, timings.revisions_wasted) == (1, 1, 0)
+    assert timings.decision_to_final_ms is None, "this turn may go on"
     assert final.timings.denoise_ms == 8.0
     assert scene.kept[0].prompt == "a car zzz"
 
@@ -159,12 +177,17 @@ def test_a_picture_of_a_pause_waits_until_it_is_promoted() -> None:
         await painter.idle()
         assert not scene.all(ImageCompleted)
         assert not scene.kept
-        painter.promote(Promote(utterance=1, revision=1))
+        painter.promote(Promote(utterance=1, revision=1), over())
         await painter.idle()
 
     scene.play(script)
     final = scene.all(ImageCompleted)[0]
     assert final.promoted
+    assert final.timings.work_after_decision_ms == 0.0, "all was done before"
+    assert final.timings.pause_to_final_pixels_ms < 0 < final.timings.decision_to_final_ms
+    assert final.timings.last_voiced_to_final_pixels_ms < 0, "they went on to speak, and said nothing new"
+    assert scene.kept[0].timings == replace(final.timings, decision_to_final_ms=None)
+    assert scene.revisions == {"painted": 1, "shown": 1, "wasted": 0, "promoted": 1}
     assert len(scene.model.steps_run) == 4, "nothing is painted twice"
 
 
@@ -174,12 +197,34 @@ def test_a_promotion_may_come_while_the_picture_is_still_being_painted() -> None
     async def script(scene: Scene, painter: Painter) -> None:
         painter.submit(job("a car", final=False))
         await scene.until(lambda: len(scene.all(PartialImage)) == 2)
-        painter.promote(Promote(utterance=1, revision=1))
+        painter.promote(Promote(utterance=1, revision=1), over())
         scene.model.permits.release(100)
         await scene.until(lambda: bool(scene.all(ImageCompleted)))
 
     scene.play(script)
-    assert scene.all(ImageCompleted)[0].promoted
+    final = scene.all(ImageCompleted)[0]
+    assert final.promoted
+    assert 0 < final.timings.work_after_decision_ms < final.timings.decision_to_final_ms
+
+
+def test_a_picture_of_a_pause_that_has_to_give_way_is_wasted_and_a_draft_is_not() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        for revision, steps in ((1, 1), (2, 4), (3, 4)):
+            shown = len(scene.all(PartialImage))
+            request = job(f"a car {revision}", revision=revision, final=revision == 3)
+            request.paint = replace(request.paint, steps=steps)
+            request.draft = steps == 1
+            painter.submit(request)
+            await scene.until(lambda: len(scene.all(PartialImage)) == shown + steps)  # noqa: B023
+        await painter.idle()
+
+    scene.play(script)
+    timings = scene.all(ImageCompleted)[0].timings
+    assert (timings.revisions_painted, timings.revisions_shown, timings.revisions_wasted) == (3, 3, 1)
+    assert timings.wasted_ms > 0
+    assert scene.revisions == {"painted": 3, "shown": 3, "wasted": 1, "promoted": 0}
 
 
 def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:

@@ -9,10 +9,12 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
 from speakage_daemon.errors import GalleryError
+from speakage_daemon.events import Timings
 from speakage_daemon.serving import wire
 
 DISPLAY = importlib.resources.files("speakage_clients") / "display"
@@ -207,6 +209,28 @@ def test_metrics_count_what_happened(serving: Any) -> None:
             assert "speakage_dropped_previews_total 1.0" in lines
             assert "speakage_dropped_clients_total 0.0" in lines
             assert 'speakage_events_total{type="image_generation.partial_image"} 2.0' in lines
+
+    run(scenario)
+
+
+def test_metrics_tell_how_long_finals_took_also_before_the_last_word(serving: Any) -> None:
+    async def scenario() -> None:
+        async with serving.stand() as stand:
+            stand.hub.revisions = {"painted": 3, "wasted": 1}
+            for number, first in ((1, -1_200.0), (2, 300.0)):
+                event = serving.final_image(number, np.zeros((4, 4, 3), np.uint8))
+                times = Timings(denoise_ms=80.0, last_voiced_to_first_preview_ms=first, work_after_decision_ms=0.0)
+                stand.hub.publish(dataclasses.replace(event, timings=times), b"png")
+            lines = (await stand.ask("/metrics")).body.decode().splitlines()
+            first = "speakage_last_voiced_to_first_preview_seconds"
+            assert f'{first}_bucket{{le="-1.5"}} 0.0' in lines
+            assert f'{first}_bucket{{le="-1.0"}} 1.0' in lines
+            assert f'{first}_bucket{{le="0.3"}} 2.0' in lines
+            assert f"{first}_sum" not in "\n".join(lines), "a sum of both signs means nothing"
+            assert 'speakage_work_after_decision_seconds_bucket{le="0.0"} 2.0' in lines
+            assert 'speakage_stage_seconds_bucket{le="0.1",stage="denoise"} 2.0' in lines
+            assert "speakage_decision_to_final_seconds_count 0.0" in lines
+            assert 'speakage_revisions_total{outcome="wasted"} 1.0' in lines
 
     run(scenario)
 

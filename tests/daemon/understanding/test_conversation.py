@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from speakage_daemon.config import PictureSettings
@@ -11,6 +10,9 @@ from speakage_daemon.painting.painter import Job
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director, Promote
+from speakage_daemon.understanding.moments import Moments
+
+NOW = Moments(last_voiced=100.0, transcribing=100.25, transcribed=100.3)
 
 
 class Easel:
@@ -23,7 +25,7 @@ class Easel:
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
 
-    def promote(self, decision: Promote) -> None:
+    def promote(self, decision: Promote, moments: Moments | None = None) -> None:
         self.promoted.append(decision)
 
 
@@ -38,8 +40,8 @@ class Room:
         self.conversation = Conversation(Director(canvas), self.easel, around, settings)
 
     def say(self, utterance: int, text: str) -> None:
-        self.conversation.at_pause(utterance, text, 5.0, time.monotonic())
-        self.conversation.at_end(utterance, text, 5.0, time.monotonic())
+        self.conversation.at_pause(utterance, text, NOW)
+        self.conversation.at_end(utterance, text, NOW)
 
 
 def test_a_sentence_is_told_at_its_pause_and_at_its_end_and_painted_once() -> None:
@@ -96,9 +98,9 @@ def test_an_edit_is_told_as_one() -> None:
 
 def test_stop_listening_is_followed_at_the_end() -> None:
     room = Room()
-    room.conversation.at_pause(1, "stop listening", 5.0, time.monotonic())
+    room.conversation.at_pause(1, "stop listening", NOW)
     assert room.listening == []
-    room.conversation.at_end(1, "stop listening", 5.0, time.monotonic())
+    room.conversation.at_end(1, "stop listening", NOW)
     assert room.listening == [False]
     assert room.easel.jobs == []
     assert room.told[-1].kind == "command"

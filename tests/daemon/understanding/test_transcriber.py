@@ -1,7 +1,6 @@
 """Words while they are spoken, at the pause and at the end."""
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,11 +10,14 @@ from speakage_daemon.config import SpeechSettings
 from speakage_daemon.events import TranscriptionCompleted, TranscriptionUpdated
 from speakage_daemon.hearing.utterance import Utterance
 from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.transcriber import Transcriber
 
 SECOND = np.full(16_000, 8_000, np.int16)
 HALF = SECOND[:8_000]
 SILENCE = np.zeros(4_000, np.int16)
+NOW = (100.0, 100.25)
+"""When the last voiced sample was heard, and when it was found to be the last."""
 
 
 class Notes:
@@ -25,6 +27,7 @@ class Notes:
         self.said: list[tuple[str, int, str]] = []
         self.settled: list[tuple[int, str]] = []
         self.lacking = ""
+        self.moments: list[Moments] = []
         self.changed = asyncio.Event()
 
     def lacks_something(self, text: str) -> bool:
@@ -33,12 +36,14 @@ class Notes:
     def while_speaking(self, utterance: int, settled: str) -> None:
         self.settled.append((utterance, settled))
 
-    def at_pause(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_pause(self, utterance: int, text: str, moments: Moments) -> None:
         self.said.append(("pause", utterance, text))
+        self.moments.append(moments)
         self.changed.set()
 
-    def at_end(self, utterance: int, text: str, transcribe_ms: float, last_voiced_time: float) -> None:
+    def at_end(self, utterance: int, text: str, moments: Moments) -> None:
         self.said.append(("end", utterance, text))
+        self.moments.append(moments)
         self.changed.set()
 
     async def wait(self, count: int) -> None:
@@ -86,10 +91,10 @@ def test_words_settle_while_they_are_spoken_and_are_finished_at_the_pause() -> N
         utterance.extend(HALF)
         await scene.updated(2)
         utterance.extend(SILENCE)
-        utterance.pause(time.monotonic())
+        utterance.pause(*NOW)
         await scene.notes.wait(1)
         runs = len(scene.model.calls)
-        utterance.end("silence", time.monotonic())
+        utterance.end("silence", 100.0, 100.6)
         await scene.notes.wait(2)
         assert len(scene.model.calls) == runs, "the text of the pause was kept: nothing is left to do at the end"
 
@@ -102,6 +107,11 @@ def test_words_settle_while_they_are_spoken_and_are_finished_at_the_pause() -> N
     assert scene.notes.settled == [(1, words(5))]
     completed = next(event for event in scene.events if isinstance(event, TranscriptionCompleted))
     assert (completed.text, completed.reason) == (words(7), None)
+    pause, end = scene.notes.moments
+    assert (pause.last_voiced, pause.paused, pause.ended) == (100.0, 100.25, None)
+    assert (end.last_voiced, end.paused, end.ended) == (100.0, 100.25, 100.6)
+    assert (end.transcribing, end.transcribed) == (pause.transcribing, pause.transcribed)
+    assert completed.transcribe_ms == end.transcribe_ms > 0
 
 
 def test_speech_after_the_pause_is_heard_again_whole() -> None:
@@ -110,13 +120,13 @@ def test_speech_after_the_pause_is_heard_again_whole() -> None:
     async def script(scene: Scene) -> None:
         utterance = Utterance(1, 0, SECOND)
         scene.utterances.put_nowait(utterance)
-        utterance.pause(time.monotonic())
+        utterance.pause(*NOW)
         await scene.notes.wait(1)
         utterance.resume()
         utterance.extend(SECOND)
-        utterance.pause(time.monotonic())
+        utterance.pause(*NOW)
         await scene.notes.wait(2)
-        utterance.end("silence", time.monotonic())
+        utterance.end("silence", *NOW)
         await scene.notes.wait(3)
 
     scene.play(script)
@@ -132,13 +142,13 @@ def test_an_utterance_knows_that_its_words_lack_something_until_speech_goes_on()
         utterance = Utterance(1, 0, SECOND)
         scene.utterances.put_nowait(utterance)
         for count in (1, 2):
-            utterance.pause(time.monotonic())
+            utterance.pause(*NOW)
             await scene.notes.wait(count)
             known.append(utterance.unfinished)
             utterance.resume()
             known.append(utterance.unfinished)
             utterance.extend(SECOND)
-        utterance.end("silence", time.monotonic())
+        utterance.end("silence", *NOW)
         await scene.notes.wait(3)
 
     scene.play(script)
@@ -151,7 +161,7 @@ def test_an_end_without_a_pause_is_transcribed_whole() -> None:
     async def script(scene: Scene) -> None:
         utterance = Utterance(1, 0, SECOND)
         utterance.extend(SECOND)
-        utterance.end("released", time.monotonic())
+        utterance.end("released", *NOW)
         scene.utterances.put_nowait(utterance)
         await scene.notes.wait(1)
 
@@ -165,7 +175,7 @@ def test_rejected_sound_completes_without_words_and_says_why() -> None:
 
     async def script(scene: Scene) -> None:
         utterance = Utterance(1, 0, SECOND)
-        utterance.end("silence", time.monotonic())
+        utterance.end("silence", *NOW)
         scene.utterances.put_nowait(utterance)
         await scene.notes.wait(1)
 
@@ -182,8 +192,8 @@ def test_utterances_are_followed_in_order() -> None:
         first, second = Utterance(1, 0, SECOND), Utterance(2, 16_000, HALF)
         for utterance in (first, second):
             scene.utterances.put_nowait(utterance)
-        second.end("silence", time.monotonic())
-        first.end("silence", time.monotonic())
+        second.end("silence", *NOW)
+        first.end("silence", *NOW)
         await scene.notes.wait(2)
         await scene.utterances.join()
 
@@ -197,12 +207,12 @@ def test_an_engine_that_fails_costs_one_utterance_and_says_so() -> None:
 
     async def script(scene: Scene) -> None:
         first = Utterance(1, 0, SECOND)
-        first.end("silence", time.monotonic())
+        first.end("silence", *NOW)
         scene.utterances.put_nowait(first)
         await scene.notes.wait(1)
         scene.model.broken = False
         second = Utterance(2, 0, SECOND)
-        second.end("silence", time.monotonic())
+        second.end("silence", *NOW)
         scene.utterances.put_nowait(second)
         await scene.notes.wait(2)
 
