@@ -26,6 +26,17 @@ mode = "push"
 steps = 4
 ```
 
+The quiet profile, for batteries and machines that share their processor: nothing is transcribed or painted on trial, so
+no work is ever thrown away, and the picture begins at the end of the turn (`segmenter.end_ms`).
+
+```toml
+[speech]
+tick_ms = 0
+
+[picture]
+drafts_per_minute = 0
+```
+
 | key | default | meaning |
 |---|---|---|
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.main import BaseSettings, SettingsConfigDict
 
@@ -83,10 +83,18 @@ class SpeechSettings(Section):
     """Translate what is said into English, for picture models that only know English."""
     threads: int = Field(0, ge=0, le=256)
     """CPU threads; 0 leaves it to the library."""
-    tick_ms: int = Field(240, ge=100, le=5_000)
-    """While someone speaks, the words so far are transcribed each time this much was heard (ms)."""
+    tick_ms: int = Field(240, ge=0, le=5_000)
+    """While someone speaks, the words so far are transcribed each time this much was heard (ms, 100 or more); 0
+    transcribes nothing before the end of the turn."""
     hotwords: str = ""
     """Words to expect, for names the model would not guess."""
+
+    @field_validator("tick_ms")
+    @classmethod
+    def _none_or_a_tenth_of_a_second(cls, milliseconds: int) -> int:
+        if 0 < milliseconds < 100:
+            raise ValueError("should be 0, or 100 and more")
+        return milliseconds
 
 
 class PictureSettings(Section):
@@ -115,7 +123,8 @@ class PictureSettings(Section):
     adapter_rank: int = Field(0, ge=0, le=4_096)
     """Room for LoRAs that clients put on later: the sum of their ranks; 0 keeps room for `picture.adapters` alone."""
     drafts_per_minute: int = Field(240, ge=0, le=1_000)
-    """Pictures of one step painted in any minute while someone speaks; 0 paints none before the pause."""
+    """Pictures of one step painted in any minute while someone speaks; 0 paints nothing before the end of the turn, not
+    even at a pause."""
     negative: str = ""
     """What pictures should not show."""
     seed: int = Field(-1, ge=-1, lt=2**32)

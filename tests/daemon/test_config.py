@@ -57,6 +57,12 @@ def test_every_wrong_key_is_told_at_once_with_its_origin_and_a_guess(
     assert "hearing.mode: input should be 'open' or 'push' (got 'loud') [flag]" in told
 
 
+def test_ticks_are_none_or_far_enough_apart() -> None:
+    assert config.load(flags={"speech.tick_ms": "0"}).config.speech.tick_ms == 0
+    with pytest.raises(ConfigError, match=r"speech\.tick_ms: .*should be 0, or 100 and more \(got '50'\)"):
+        config.load(flags={"speech.tick_ms": "50"})
+
+
 @pytest.mark.parametrize("text", ["steps = [", "\udcff"])
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"

@@ -41,6 +41,7 @@ class Conversation:
         self._around = around
         self._seed = settings.fixed_seed
         self._drafts = Budget(settings.drafts_per_minute)
+        self._on_trial = settings.drafts_per_minute > 0
 
     def while_speaking(self, utterance: int, settled: str) -> None:
         """Paint what is certain so far in one step, as often as is allowed."""
@@ -59,7 +60,9 @@ class Conversation:
         return self._director.lacks_something(text)
 
     def at_pause(self, utterance: int, text: str, moments: Moments) -> None:
-        """Paint on trial."""
+        """Paint on trial, where anything may be."""
+        if not self._on_trial:
+            return
         verdict = self._director.at_pause(utterance, text, self._draw_seed())
         self._tell(utterance, text, verdict, final=False)
         self._act(verdict.decision, moments)

@@ -77,6 +77,9 @@ class Transcriber:
         heard = 0
         while True:
             turns = utterance.turns
+            if not self._tick and utterance.phase is not Phase.ENDED:
+                await utterance.wait(turns)
+                continue
             if utterance.phase is Phase.SPEAKING:
                 await utterance.wait(turns, heard + self._tick)
                 if utterance.turns != turns:

@@ -80,6 +80,15 @@ def test_no_more_is_painted_while_someone_speaks_than_the_settings_allow() -> No
     assert [job.paint.steps for job in room.easel.jobs] == [1, 6]
 
 
+def test_where_no_drafts_are_allowed_nothing_is_painted_before_the_end() -> None:
+    room = Room(drafts=0)
+    room.conversation.while_speaking(1, "a castle")
+    room.conversation.at_pause(1, "a castle in the snow", NOW)
+    assert (room.easel.jobs, room.told) == ([], [])
+    room.conversation.at_end(1, "a castle in the snow", NOW)
+    assert [(job.paint.prompt, job.paint.final) for job in room.easel.jobs] == [("a castle in the snow", True)]
+
+
 def test_a_draft_that_was_not_allowed_is_not_taken_for_painted() -> None:
     """With a model of one step it would be promoted, and nobody would ever see it."""
     room = Room(drafts=0, steps=1)

@@ -54,7 +54,8 @@ class Notes:
 
 
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, tick_ms: int = 240) -> None:
+        self.settings = SpeechSettings(tick_ms=tick_ms)
         self.model = CountsFrames()
         self.events = Record()
         self.notes = Notes()
@@ -63,7 +64,7 @@ class Scene:
     def play(self, script) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                transcriber = Transcriber(SpeechSettings(), self.model, executor, EarsFirst(), self.events)
+                transcriber = Transcriber(self.settings, self.model, executor, EarsFirst(), self.events)
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(transcriber.run(self.utterances, self.notes))
                     await script(self)
@@ -167,6 +168,25 @@ def test_an_end_without_a_pause_is_transcribed_whole() -> None:
 
     scene.play(script)
     assert scene.notes.said == [("end", 1, words(10))]
+
+
+def test_without_ticks_nothing_is_transcribed_before_the_end() -> None:
+    scene = Scene(tick_ms=0)
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        scene.utterances.put_nowait(utterance)
+        utterance.extend(HALF)
+        utterance.pause(*NOW)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert scene.model.calls == []
+        utterance.end("silence", *NOW)
+        await scene.notes.wait(1)
+
+    scene.play(script)
+    assert scene.notes.said == [("end", 1, words(7))]
+    assert len(scene.model.calls) == 1
 
 
 def test_rejected_sound_completes_without_words_and_says_why() -> None:
