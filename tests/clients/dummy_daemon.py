@@ -315,7 +315,9 @@ class Painting:
         event = events.PartialImage(**self.common, step=step, width=128, height=128, image_type=kind)
         self.daemon.send_image(event, image)
 
-    def complete(self, *, stored: bool = True, since_last_voiced_ms: float | None = 640.0) -> events.ImageCompleted:
+    def complete(
+        self, *, stored: bool = True, since_last_voiced_ms: float | None = 640.0, first_preview_ms: float | None = None
+    ) -> events.ImageCompleted:
         picture = (
             self.daemon.store(self.scene.name, transcript=self.transcript, unknown=self.unknown) if stored else None
         )
@@ -337,6 +339,8 @@ class Painting:
                 decode_ms=24,
                 total_ms=231,
                 since_last_voiced_ms=since_last_voiced_ms,
+                last_voiced_to_first_preview_ms=first_preview_ms,
+                last_voiced_to_final_pixels_ms=since_last_voiced_ms,
             ),
         )
         self.daemon.send_image(event, self.scene.png)

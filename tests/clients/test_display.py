@@ -582,6 +582,43 @@ def test_one_key_is_full_screen(page: Page, daemon: DummyDaemon) -> None:
     assert page.evaluate("document.fullscreenElement") is None
 
 
+def test_a_key_shows_the_last_timings_around_the_last_syllable(page: Page, daemon: DummyDaemon) -> None:
+    visit(page, daemon)
+    daemon.begin("car").complete(since_last_voiced_ms=None)
+    daemon.begin("castle").complete(since_last_voiced_ms=-200.0)
+    expect_final(page, "castle")
+    expect(page.locator("#latency")).to_have_text("0.2 s before your last word")
+    expect(page.locator("#timings")).to_be_hidden()
+    page.keyboard.press("t")
+    graph = page.get_by_role("img", name="Picture 0.2 s before the last syllable (median of 1).")
+    expect(graph).to_be_visible()
+    expect(graph.locator("circle")).to_have_count(0)
+    for number in range(31):
+        daemon.begin("boat").complete(since_last_voiced_ms=700.0, first_preview_ms=-900.0 + 10 * number)
+    expect(page.locator("#announcer")).to_have_text("Painted: a boat at sunset.")
+    expect(page.locator("#timings figcaption")).to_contain_text(
+        "First image 0.7 s before, picture 0.7 s after the last syllable (median of 30)."
+    )
+    expect(page.locator("#timings tbody tr").last).to_have_text("a boat at sunset−0.6 s0.7 s")
+    line = page.locator("#timings line").evaluate("line => line.y1.baseVal.value")
+    bars = page.locator("#timings rect").evaluate_all(
+        "bars => bars.map(bar => [bar.y, bar.height].map(v => v.baseVal.value))"
+    )
+    dots = page.locator("#timings circle").evaluate_all("dots => dots.map(dot => dot.cy.baseVal.value)")
+    assert len(bars) == len(dots) == 30
+    assert all(abs(y + height - line) < 0.01 for y, height in bars), (
+        "what came after the last syllable stands on the line"
+    )
+    assert min(dots) > line, "what came before hangs below it"
+    table = page.locator("#timings .hidden").bounding_box()
+    assert table is not None
+    assert table["height"] <= 1, "for screen readers only: it takes no room"
+    page.keyboard.press("t")
+    expect(page.locator("#timings")).to_be_hidden()
+    page.get_by_label("Type a prompt").press("t")
+    expect(page.locator("#timings")).to_be_hidden()
+
+
 @pytest.mark.parametrize(
     ("width", "height"), [(390, 844), (320, 568), (844, 390), (1024, 768), (1440, 900), (2560, 1440)]
 )

@@ -2,6 +2,7 @@
 
 import { Badges } from "./badges.js";
 import { Details } from "./details.js";
+import { Graph } from "./graph.js";
 import { ListeningView } from "./listening.js";
 import { PictureView } from "./picture.js";
 import { prose } from "./prose.js";
@@ -28,6 +29,7 @@ const strip = new Strip(find("#strip"), {
 const viewer = new Viewer(find("#viewer"), { items: () => strip.items, onClose: (item) => strip.focus(item) });
 const details = new Details(find("#details"), { button: find("#details-open"), hint: find("#pilot-hint") });
 const stage = new Stage(find("#fullscreen"));
+const graph = new Graph(find("#timings"));
 const voice = new Voice(stream, { name: NAME, onState: showMicrophone });
 const talk = new TalkButton(find("#talk"), { onStart: () => voice.start(), onStop: () => voice.stop() });
 
@@ -94,6 +96,7 @@ async function completed(event, image) {
   strip.mark(item);
   words.finished({ ...item, ...event }, event.timings);
   details.timings(event.timings);
+  graph.add(event);
   const left = event.unknown_words.length ? ` Not known to the model: ${event.unknown_words.join(", ")}.` : "";
   announce(`Painted: ${event.prompt}.${left}`);
   await picture.completed(event, image, item);
@@ -131,6 +134,7 @@ function shortcut(event) {
   if (typing && event.key === "Escape") typing.blur();
   if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.key === "f") stage.toggle();
+  if (event.key === "t") announce(graph.toggle());
   if (event.key === "/" && !find("dialog[open]")) {
     event.preventDefault();
     find("#prompt").focus();
