@@ -1,12 +1,16 @@
-"""From the last syllable to the picture: Speakage against the plain sequence, same sentences, machine and run.
+"""From the last syllable to the picture: Speakage, the plain sequence and fixed chunks; same sentences, models and run.
 
 The clock starts at the last 10 ms above −40 dB of the clean recording's peak, computed from the recording itself,
-never from our own detection. Both paint with the same weights, steps and guidance and wait 600 ms for the end of turn.
+never from our own detection. All paint with the same weights, steps and guidance.
 
-* ours: the installed daemon as a process; a client sends the recording paced in real time, 20 ms at a time. *First
-  preview* is the first image that the client receives, *final pixels* the first whose RGB hash is the final picture's.
+* ours: the daemon as a process; a client sends the recording paced in real time, 20 ms at a time. The end of turn is
+  found 600 ms after the last word. *Final pixels* is the first image whose RGB hash is the final picture's.
 * the plain sequence: the end-of-turn wait (given for free: exactly 600 ms, with no detection to run), then
   ``WhisperModel.transcribe`` of the whole recording, then diffusers' own pipeline on torch in fp32.
+* chunks: the same two every 3 s, whatever is being said; the cuts lie elsewhere in every sentence, evenly.
+
+*First preview* is the first image whose prompt already holds the sentence's first noun. What of it came before the last
+voiced sample is told in per cent of all sentences; one whose noun was never understood counts as none.
 
 Run: ``python benchmarks/voice_to_picture.py [--sentences N] [--json PATH]``; needs espeak-ng and flite.
 """
@@ -18,41 +22,59 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import running
+import soxr
 from numpy.typing import NDArray
+from peers import CHUNK_S, Peers, Shown
 from rich.console import Console
 from rich.table import Table
-from speech_set import PLACES, Recording, make, read_wav
+from speech_set import NOUNS, PLACES, Recording, make, read_wav
 
-from speakage_clients.sdk import ClientError, Image, connect
-from speakage_daemon.events import ImageCompleted, ImageStarted, TranscriptionCompleted
-from speakage_daemon.understanding.prompt import prompt_of
+from speakage_clients.sdk import Image, connect
+from speakage_daemon.events import ImageCompleted, TranscriptionCompleted
+from speakage_engines.api import SAMPLE_RATE
 
 END_OF_TURN_MS: Final = 600
 PACKET_S: Final = 0.02
+LEAD_S: Final = 0.5
 TRAILING_SILENCE_S: Final = 1.5
-EMBEDDED: Final = Path(__file__).resolve().parents[1] / "engines" / "speakage_engines" / "embedded"
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """One sentence through the daemon, ms after the last voiced 10 ms."""
+class Told:
+    """One sentence, ms after the last voiced 10 ms."""
 
-    heard: str
-    first_preview: float
+    first_preview: float | None
+    """``None`` when no picture had the first noun."""
     final_pixels: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ours(Told):
+    """One sentence through the daemon."""
+
     completed: float
-    promoted: bool
+    final: ImageCompleted
+    unseen: int
+    """Revisions painted of which the client was never sent an image."""
+
+
+@dataclass(slots=True)
+class Results:
+    """All sentences, in the same order."""
+
+    ours: list[Ours]
+    plain: list[Told]
+    chunks: list[Told]
+    missed: int = 0
+    """Sentences of which the daemon understood no words."""
 
 
 def last_voiced_s(pcm: NDArray[np.int16], rate: int) -> float:
@@ -63,19 +85,29 @@ def last_voiced_s(pcm: NDArray[np.int16], rate: int) -> float:
     return float((loud[-1] + 1) * window / rate)
 
 
+def first_noun(text: str) -> str:
+    """Of a sentence of the set: each has one."""
+    return next(word for word in text.split() if word in NOUNS)
+
+
+def holds(prompt: str, noun: str) -> bool:
+    """Whether the noun is a word of the prompt."""
+    return noun in prompt.lower().replace(",", " ").split()
+
+
 async def speak_to_daemon(address: str, recording: Recording) -> Ours | None:
     """Send one recording as a microphone would; ``None`` when nothing was painted."""
     pcm, rate = read_wav(recording.path)
     silence = np.zeros(int(TRAILING_SILENCE_S * rate), np.int16)
-    lead = np.zeros(rate // 2, np.int16)
+    lead = np.zeros(int(LEAD_S * rate), np.int16)
     sound = np.concatenate([lead, pcm, silence])
-    async with connect(address) as session, asyncio.timeout(60):
+    async with connect(address) as session, asyncio.timeout(300):
         await session.announce_audio(rate)
         began = time.monotonic()
         voiced = began + len(lead) / rate + last_voiced_s(pcm, rate)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(_send(session, sound, rate, began))
-            result = await _receive(session, voiced)
+            result = await _receive(session, voiced, first_noun(recording.text))
             sending.cancel()
         await session.listen_stop()
         await session.listen_start()
@@ -91,137 +123,131 @@ async def _send(session: Any, sound: NDArray[np.int16], rate: int, began: float)
         await session.send_audio(sound[start : start + packet].astype("<i2").tobytes())
 
 
-async def _receive(session: Any, voiced: float) -> Ours | None:
+async def _receive(session: Any, voiced: float, noun: str) -> Ours | None:
     first: float | None = None
-    seen: dict[str, float] = {}
+    pixels: dict[str, float] = {}
+    seen: set[int] = set()
     async for message in session:
         now = (time.monotonic() - voiced) * 1e3
         match message:
-            case ImageStarted():
-                first = None
             case TranscriptionCompleted(text=""):
                 return None
             case Image(event=ImageCompleted() as final):
-                return Ours(final.transcript, first or now, seen.get(final.sha256, now), now, final.promoted)
+                first = now if first is None and holds(final.prompt, noun) else first
+                unseen = (final.timings.revisions_painted or 0) - len(seen)
+                return Ours(first, pixels.get(final.sha256, now), now, final, unseen)
             case Image(event=preview):
-                first = now if first is None else first
+                seen.add(preview.revision)
+                first = now if first is None and holds(preview.prompt, noun) else first
                 if preview.sha256:
-                    seen.setdefault(preview.sha256, now)
+                    pixels.setdefault(preview.sha256, now)
             case _:
                 pass
     return None
 
 
-def plain_sequence(steps: int, guidance: float) -> Callable[[Recording], float]:
-    """The peer: returns a function from a recording to milliseconds after its last voiced 10 ms."""
-    import torch
-    from diffusers import StableDiffusionPipeline
-    from faster_whisper import WhisperModel, decode_audio
-
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    whisper = WhisperModel(str(EMBEDDED / "ears"), compute_type="int8")
-    pipeline = StableDiffusionPipeline.from_pretrained(EMBEDDED / "picture", torch_dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-
-    def run(recording: Recording) -> float:
-        audio = decode_audio(str(recording.path))
-        began = time.monotonic()
-        segments, _ = whisper.transcribe(audio, language="en", without_timestamps=True)
-        prompt = prompt_of(" ".join(segment.text for segment in segments))
-        generator = torch.Generator().manual_seed(1)
-        pipeline(prompt, num_inference_steps=steps, guidance_scale=guidance, height=128, width=128, generator=generator)
-        return END_OF_TURN_MS + (time.monotonic() - began) * 1e3
-
-    run(make(per_voice=1)[0])
-    return run
+def told(shown: list[Shown], voiced: float, noun: str) -> Told | None:
+    """What a peer's pictures come to; ``None`` when there are none."""
+    firsts = [(one.at - voiced) * 1e3 for one in shown if holds(one.prompt, noun)]
+    return Told(min(firsts, default=None), (shown[-1].at - voiced) * 1e3) if shown else None
 
 
-def start_daemon(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """The installed command on a free port, with the embedded models; returns when it is ready."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("speakage")), "run", "--source", "none", "--port", str(port)]
-    for setting in (
-        "speech.model=embedded",
-        "picture.model=embedded",
-        f"segmenter.end_ms={END_OF_TURN_MS}",
-        f"gallery.folder={folder}",
+def measure(recordings: list[Recording]) -> Results:
+    """All, sentence by sentence in turn, so that a busy moment of the machine meets all."""
+    peers = Peers()
+    results = Results([], [], [])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running.daemon(Path(folder), segmenter__end_ms=END_OF_TURN_MS) as address,
     ):
-        command += ["--set", setting]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return process, f"ws://127.0.0.1:{port}"
+        for number, recording in enumerate(recordings):
+            result = asyncio.run(speak_to_daemon(address, recording))
+            if result is None:
+                results.missed += 1
+                continue
+            results.ours.append(result)
+            pcm, rate = read_wav(recording.path)
+            voiced = LEAD_S + last_voiced_s(pcm, rate)
+            heard = soxr.resample(pcm.astype(np.float32) / 32_768, rate, SAMPLE_RATE)
+            sound = np.pad(heard, (int(LEAD_S * SAMPLE_RATE), int((TRAILING_SILENCE_S + CHUNK_S) * SAMPLE_RATE)))
+            noun = first_noun(recording.text)
+            phase = CHUNK_S * (number + 0.5) / len(recordings)
+            for kept, shown in (
+                (results.plain, peers.plain(heard, voiced + END_OF_TURN_MS / 1e3)),
+                (results.chunks, peers.chunks(sound, phase, voiced)),
+            ):
+                if (sentence := told(shown, voiced, noun)) is not None:
+                    kept.append(sentence)
+    return results
 
 
-async def wait_ready(address: str) -> None:
-    """Until the daemon's engines are named."""
-    from speakage_daemon.events import SessionCreated, Status
-
-    async with asyncio.timeout(300):
-        while True:
-            try:
-                async with connect(address) as session:
-                    async for message in session:
-                        if isinstance(message, SessionCreated | Status) and message.engines.steps:
-                            return
-            except ClientError:
-                await asyncio.sleep(0.2)
-
-
-def measure(recordings: list[Recording]) -> tuple[list[Ours], list[float], int]:
-    """Both, sentence by sentence in turn, so that a busy moment of the machine meets both."""
-    settings = json.loads((EMBEDDED / "picture" / "speakage.json").read_text())
-    peer = plain_sequence(settings["steps"], settings["guidance"])
-    ours: list[Ours] = []
-    sequence: list[float] = []
-    missed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        process, address = start_daemon(Path(folder))
-        try:
-            asyncio.run(wait_ready(address))
-            for recording in recordings:
-                result = asyncio.run(speak_to_daemon(address, recording))
-                if result is None:
-                    missed += 1
-                    continue
-                ours.append(result)
-                sequence.append(peer(recording))
-        finally:
-            process.terminate()
-            process.wait(30)
-    return ours, sequence, missed
-
-
-def report(ours: list[Ours], sequence: list[float], missed: int) -> list[dict[str, Any]]:
+def report(results: Results) -> list[dict[str, Any]]:
     """Print the table; return its figures."""
-    rows = {
+    ours, base = results.ours, statistics.median(row.final_pixels for row in results.plain)
+    table = Table(
+        title=f"ms from the last voiced 10 ms, {len(ours)} sentences (end-of-turn wait {END_OF_TURN_MS} ms, chunks 3 s)"
+    )
+    for heading in ("", "n", "p50", "p95", "p99", "÷ plain sequence"):
+        table.add_column(heading, justify="right" if heading else "left")
+    figures: list[dict[str, Any]] = []
+    rows: dict[str, list[float | None]] = {
         "first preview": [row.first_preview for row in ours],
         "final pixels": [row.final_pixels for row in ours],
         "final announced": [row.completed for row in ours],
-        "plain sequence": sequence,
+        "plain sequence": [row.final_pixels for row in results.plain],
+        "chunks, first preview": [row.first_preview for row in results.chunks],
+        "chunks, final pixels": [row.final_pixels for row in results.chunks],
+        "decision to final": [row.final.timings.decision_to_final_ms for row in ours],
+        "work after decision": [row.final.timings.work_after_decision_ms for row in ours],
     }
-    table = Table(title=f"from the last voiced 10 ms to the picture, {len(ours)} sentences (end-of-turn wait 600 ms)")
-    for heading in ("", "p50 ms", "p95 ms", "÷ plain sequence"):
-        table.add_column(heading, justify="right" if heading else "left")
-    figures: list[dict[str, Any]] = []
-    base = statistics.median(sequence)
-    for name, values in rows.items():
-        p50, p95 = statistics.median(values), float(np.percentile(values, 95))
-        table.add_row(name, f"{p50:.0f}", f"{p95:.0f}", f"{p50 / base:.2f}")
-        slug = name.replace(" ", "_")
-        figures += [
-            {"name": f"voice_to_picture.{slug}.p50", "value": p50, "unit": "ms"},
-            {"name": f"voice_to_picture.{slug}.p95", "value": p95, "unit": "ms"},
-            {"name": f"voice_to_picture.{slug}.ratio", "value": p50 / base, "unit": "ratio"},
-        ]
-    promoted = sum(row.promoted for row in ours) / len(ours)
-    figures.append({"name": "voice_to_picture.promoted", "value": promoted, "unit": "fraction"})
-    console = Console()
-    console.print(table)
-    console.print(f"promoted without repainting: {promoted:.0%}; sentences without words: {missed}")
-    return figures
+    for name, found in rows.items():
+        values = [value for value in found if value is not None]
+        slug = f"voice_to_picture.{name.replace(',', '').replace(' ', '_')}"
+        if not values:
+            table.add_row(name, "0", "", "", "", "")
+            continue
+        points = {f"p{point}": float(np.percentile(values, point)) for point in (50, 95, 99)}
+        # another clock has no ratio to this one, nor has what comes before the last syllable to what comes after it
+        ratio = points["p50"] / base if points["p50"] > 0 and "decision" not in name else None
+        cells = [f"{value:.0f}" for value in points.values()]
+        table.add_row(name, str(len(values)), *cells, "" if ratio is None else f"{ratio:.2f}")
+        figures += [{"name": f"{slug}.{point}", "value": value, "unit": "ms"} for point, value in points.items()]
+        figures += [] if ratio is None else [{"name": f"{slug}.ratio", "value": ratio, "unit": "ratio"}]
+    Console(width=110).print(table)
+    return figures + shares(results)
+
+
+def shares(results: Results) -> list[dict[str, Any]]:
+    """How often, and how much for nothing; printed, and returned as figures."""
+    ours, count = results.ours, len(results.ours)
+    timings = [row.final.timings for row in ours]
+    before = {
+        name: sum(row.first_preview is not None and row.first_preview < 0 for row in rows) / count
+        for name, rows in (("ours", ours), ("plain sequence", results.plain), ("chunks", results.chunks))
+    }
+    painted = sum(one.revisions_painted or 0 for one in timings)
+    lines = {
+        "promoted": (sum(row.final.promoted for row in ours) / count, "fraction"),
+        "revisions_painted": (painted / count, "a sentence"),
+        "revisions_never_shown": (sum(row.unseen for row in ours) / painted, "fraction"),
+        "revisions_wasted": (sum(one.revisions_wasted or 0 for one in timings) / painted, "fraction"),
+        "work_thrown_away": (sum(one.wasted_ms or 0 for one in timings) / count, "ms a sentence"),
+    }
+    console = Console(width=110)
+    for name, share in before.items():
+        console.print(f"first preview with the first noun before the last voiced sample, {name}: {share:.0%}")
+    for name, (value, unit) in lines.items():
+        console.print(f"{name.replace('_', ' ')}: {value:.2f} ({unit})")
+    console.print(f"sentences without words: {results.missed}")
+    figures = [
+        {
+            "name": f"voice_to_picture.noun_before_last_voiced.{name.replace(' ', '_')}",
+            "value": share,
+            "unit": "fraction",
+        }
+        for name, share in before.items()
+    ]
+    return figures + [{"name": f"voice_to_picture.{name}", "value": v, "unit": u} for name, (v, u) in lines.items()]
 
 
 def main() -> None:
@@ -233,7 +259,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the daemon does: peers share the machine with it
     pictures = [recording for recording in make() if recording.text.endswith(PLACES)]
     chosen = pictures[:: max(1, len(pictures) // options.sentences)][: options.sentences]
-    figures = report(*measure(chosen))
+    figures = report(measure(chosen))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -3,6 +3,7 @@
 import asyncio
 import wave
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -58,6 +59,8 @@ async def watched(address: str) -> tuple[list[Image], list[Understood], list[str
 def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, engines_folder: Path) -> None:
     with daemon(tmp_path, engines_folder, "--source", f"file:{recorded(tmp_path)}") as running:
         pictures, understood, drafts = asyncio.run(watched(running.url))
+        with urlopen(f"{running.url.rstrip('/')}/metrics", timeout=30) as answer:
+            metrics = answer.read().decode().splitlines()
         assert running.stop() == 0
     castle, blue, again = (picture.event for picture in pictures)
     prompts = [castle.prompt, blue.prompt, again.prompt]
@@ -68,3 +71,10 @@ def test_an_edit_changes_the_picture_and_undo_brings_it_back(tmp_path: Path, eng
     assert drafts, "the picture began before the sentence ended"
     assert set(drafts) <= {"a castle", "a castle in the snow"}
     assert understood[1].chips == ("colour: blue", "castle")
+    timings = castle.timings
+    assert timings.revisions_painted >= 2, "a draft at the least, and the picture"
+    assert timings.last_voiced_to_first_preview_ms < timings.last_voiced_to_final_pixels_ms
+    assert timings.decision_to_final_ms > 0
+    assert "speakage_last_voiced_to_final_pixels_seconds_count 3.0" in metrics
+    painted = next(line for line in metrics if line.startswith('speakage_revisions_total{outcome="painted"}'))
+    assert float(painted.split()[-1]) >= 4
