@@ -225,6 +225,9 @@ class Painter:
         elif job.paint.final:
             self._finish(finished, None, promoted=False)
         else:
+            if self._slot is not None and not finished.job.draft:
+                # a newer one came during the last step
+                self._ledger.wasted(*_number(job.paint))
             self._unpromoted = finished
 
     def _finish(self, finished: Finished, moments: Moments | None, *, promoted: bool) -> None:
@@ -309,14 +312,14 @@ def _number(decision: Paint | Promote) -> tuple[int, int]:
 
 
 def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timings:
-    now = time.monotonic()
+    now, moments = time.monotonic(), job.moments
     return Timings(
-        transcribe_ms=job.moments and job.moments.transcribe_ms,
+        transcribe_ms=moments.transcribe_ms if moments else None,
         queue_ms=(began - job.requested) * 1e3,
         encode_prompt_ms=preview.encode_prompt_ms,
         denoise_ms=preview.denoise_ms,
         decode_ms=preview.decode_ms,
         encode_image_ms=encode_ms,
         total_ms=(now - job.requested) * 1e3,
-        since_last_voiced_ms=job.moments and (now - job.moments.last_voiced) * 1e3,
+        since_last_voiced_ms=(now - moments.last_voiced) * 1e3 if moments else None,
     )

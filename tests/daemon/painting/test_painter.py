@@ -227,6 +227,21 @@ def test_a_picture_of_a_pause_that_has_to_give_way_is_wasted_and_a_draft_is_not(
     assert scene.revisions == {"painted": 3, "shown": 3, "wasted": 1, "promoted": 0}
 
 
+def test_a_picture_of_a_pause_that_a_newer_one_met_in_its_last_step_is_wasted_too() -> None:
+    scene = Scene(permits=3)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car", final=False))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 3)
+        painter.submit(job("a red car", revision=2))
+        scene.model.permits.release(100)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    timings = scene.all(ImageCompleted)[0].timings
+    assert (timings.revisions_painted, timings.revisions_wasted) == (2, 1)
+
+
 def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:
     scene = Scene()
     scene.model.fail_on = "bad"
