@@ -49,6 +49,8 @@ class PictureRecord:
     unknown_words: tuple[str, ...]
     seed: int
     steps: int
+    batch: int = 1
+    """Pictures in the image; each has the next number for its seed."""
     guidance: float
     sampler: str
     model: str
@@ -130,6 +132,8 @@ def parameters(stored: StoredRecord) -> str:
         "Model": _quoted(stored.model),
         "Version": f"speakage {__version__}",
     }
+    if stored.batch > 1:
+        settings["Batch size"] = stored.batch
     lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
     return "\n".join(lines)
 

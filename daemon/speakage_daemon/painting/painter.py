@@ -26,6 +26,7 @@ from speakage_daemon.events import (
     Timings,
 )
 from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting import grid
 from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
@@ -161,13 +162,14 @@ class Painter:
         began = time.monotonic()
         paint = job.paint
         unknown = self._model.unknown_words(paint.prompt)
+        width, height = grid.size(self._model.info.width, self._model.info.height, paint.batch)
         self._publish(
             ImageStarted(
                 **self._common(paint),
                 transcript=paint.transcript,
                 unknown_words=unknown,
-                width=self._model.info.width,
-                height=self._model.info.height,
+                width=width,
+                height=height,
             )
         )
         request = PaintRequest(
@@ -178,9 +180,9 @@ class Painter:
             adapters=paint.adapters,
             guidance=paint.guidance,
         )
-        previews = self._model.paint(request)
+        previews = grid.paint(self._model, request, paint.seeds)
         step, encode_ms = 0, 0.0
-        while step < paint.steps:
+        while step < paint.all_steps:
             await self._priority.quiet()
             if self._slot is not None:
                 self._supersede(job, step)
@@ -191,7 +193,7 @@ class Painter:
             timings = _timings(job, shown.preview, began, encode_ms)
             self._ledger.worked(*_number(paint), shown.began, shown.ended)
             self._show(job, shown, timings)
-            if step == paint.steps:
+            if step == paint.all_steps:
                 self._painted(job, shown, unknown, timings)
 
     def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
@@ -266,6 +268,7 @@ class Painter:
             unknown_words=finished.unknown_words,
             seed=paint.seed,
             steps=paint.steps,
+            batch=paint.batch,
             guidance=info.guidance if paint.guidance is None else paint.guidance,
             sampler=info.sampler,
             model=info.choice.name,
@@ -290,7 +293,7 @@ class Painter:
             revision=paint.revision,
             prompt=paint.prompt,
             seed=paint.seed,
-            steps=paint.steps,
+            steps=paint.all_steps,
             backend=self._model.info.backend,
         )
 

@@ -22,12 +22,10 @@ from speakage_daemon.understanding.meaning import (
     Create,
     Edit,
     Meaning,
-    MoreLikeThat,
     NudgeGuidance,
     Plain,
     Reshape,
     ScaleSize,
-    SetBatch,
     SetGuidance,
     SetSize,
 )
@@ -37,8 +35,6 @@ from speakage_daemon.understanding.turn import certain, unfinished
 from speakage_daemon.understanding.vocabulary import words
 
 _CANNOT: Final = {
-    MoreLikeThat: "several pictures at once",
-    SetBatch: "several pictures at once",
     Reshape: "another shape than the model was loaded with",
     SetSize: "another size than the model was loaded with",
     ScaleSize: "another size than the model was loaded with",
@@ -81,6 +77,18 @@ class Paint:
     """None for the usual ones."""
     guidance: float | None = None
     """None for the model's own."""
+    batch: int = 1
+    """Pictures in one image."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a picture: the next one has the next number, as in A1111's batches, so seed and batch name them all."""
+        return tuple((self.seed + number) % 2**32 for number in range(self.batch))
+
+    @property
+    def all_steps(self) -> int:
+        """Of all its pictures."""
+        return self.steps * self.batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +142,8 @@ class Director:
         canvas = apply(self._found, meaning)
         if not canvas.prompt:
             return Verdict()
-        wanted = replace(self._asked_for(canvas, settled, final=False), steps=1)
-        if self._newest and _same_picture(replace(self._newest, steps=1), wanted):
+        wanted = replace(self._asked_for(canvas, settled, final=False), steps=1, batch=1)
+        if self._newest and _same_picture(replace(self._newest, steps=1, batch=1), wanted):
             return Verdict(meaning=meaning)
         self._newest = wanted
         return Verdict(meaning=meaning, decision=wanted)
@@ -188,7 +196,7 @@ class Director:
         if canvas.prompt and not _paints_nothing(meaning, canvas, self._found):
             asked_for = self._asked_for(canvas, transcript, final=final)
             decision = self._decide(asked_for)
-            canvas = painted(canvas, (asked_for.seed,)) if final else canvas
+            canvas = painted(canvas, asked_for.seeds) if final else canvas
         if final:
             self._canvas = canvas
         return Verdict(meaning=meaning, decision=decision)
@@ -205,6 +213,7 @@ class Director:
             steps=sheet.steps,
             final=final,
             guidance=self._guidance(canvas),
+            batch=sheet.batch,
         )
 
     def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:
@@ -238,7 +247,7 @@ class Director:
 
 
 def _same_picture(one: Paint, other: Paint) -> bool:
-    ours, theirs = ((each.negative, each.seed, each.steps, each.guidance) for each in (one, other))
+    ours, theirs = ((each.negative, each.seed, each.steps, each.guidance, each.batch) for each in (one, other))
     if ours != theirs:
         return False
     return same_meaning(one.prompt, other.prompt)

@@ -87,6 +87,22 @@ class Scene:
         asyncio.run(go())
 
 
+def test_several_pictures_are_one_image_that_is_kept_with_their_number() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        single = job("a car")
+        painter.submit(replace(single, paint=replace(single.paint, batch=4)))
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    started, completed = scene.all(ImageStarted)[0], scene.all(ImageCompleted)[0]
+    assert (started.steps, started.width, started.height) == (16, 36, 36)
+    assert (completed.steps, completed.width, completed.height) == (16, 36, 36)
+    assert [event.step for event in scene.all(PartialImage)] == list(range(1, 17))
+    assert (scene.kept[0].seed, scene.kept[0].steps, scene.kept[0].batch) == (41, 4, 4)
+
+
 def test_a_picture_refines_through_its_steps_and_the_last_preview_is_the_final() -> None:
     scene = Scene()
 

@@ -202,8 +202,7 @@ def test_orders_for_others_and_those_that_change_nothing_paint_nothing(order: st
 
 @pytest.mark.parametrize(
     ("said", "cannot"),
-    [("show me four of them", "several pictures"), ("make it wider", "another shape"), ("more like that", "several"),
-     ("make the picture larger", "another size")],
+    [("make it wider", "another shape"), ("make the picture larger", "another size")],
 )  # fmt: skip
 def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str) -> None:
     painting = director()
@@ -213,6 +212,36 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str)
     assert cannot in verdict.cannot
     assert verdict.decision is None
     assert painting.canvas == before
+
+
+def test_several_pictures_are_painted_at_once_and_one_of_them_is_gone_on_with() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    four = painting.at_end(2, "show me four", 8).decision
+    assert isinstance(four, Paint)
+    assert (four.seeds, four.steps, four.all_steps) == ((7, 8, 9, 10), 6, 24)
+    third = painting.at_end(3, "the third one", 8).decision
+    assert isinstance(third, Paint)
+    assert (third.seeds, third.prompt) == ((9,), "a car")
+    like = painting.at_end(4, "more like that", 8).decision
+    assert isinstance(like, Paint)
+    assert like.seeds == (9, 10, 11, 12)
+    assert painting.at_end(5, "the seventh one", 8).decision is None, "there are four"
+    back = painting.at_end(6, "undo", 8).decision
+    assert isinstance(back, Paint)
+
+
+def test_a_draft_is_one_picture() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    painting.at_end(2, "show me four", 8)
+    draft = painting.while_speaking(3, "a house in the snow", 9).decision
+    assert isinstance(draft, Paint)
+    assert (draft.batch, draft.steps) == (1, 1)
+    whole = painting.at_pause(3, "a house in the snow", 9).decision
+    assert isinstance(whole, Paint)
+    assert whole.batch == 4
+    assert painting.while_speaking(3, "a house in the snow", 9).decision is None
 
 
 def test_guidance_is_changed_by_voice_and_stays() -> None:
