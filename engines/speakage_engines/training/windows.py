@@ -129,8 +129,7 @@ class Windows(Dataset[Batch]):
         rng = np.random.default_rng((self._seed, step))
         most = int(rng.integers(2, 4)) if rng.random() < self.shares.several else 1
         full = rng.random() < self.shares.full_window
-        # the alignment is found on clean speech; the whole hardship comes in the second half
-        hardship = min(1.0, 0.15 + 1.7 * step / max(1, self._steps))
+        hardship = hardship_at(step / max(1, self._steps))
         rank, processes = self._share.rank, self._share.processes
         windows = []
         for place, number in enumerate(self._alike(rng)[rank::processes]):
@@ -140,7 +139,7 @@ class Windows(Dataset[Batch]):
             self._tokens.of(window, with_times=rng.random() < self.shares.timestamps and hardship > 0.4)
             for window in windows
         ]
-        features = stack([self._of_someone(features_of(window.audio), rng) for window in windows], full=full)
+        features = stack([self._of_someone(features_of(window.audio), rng, hardship) for window in windows], full=full)
         if hardship > 0.4:
             _mask(features, rng, self.shares.masked)
         letters = [spell(" ".join(segment.text for segment in window.segments)) for window in windows]
@@ -163,8 +162,11 @@ class Windows(Dataset[Batch]):
         audio, segments = self._lay_out(chosen, rng)
         return Window(self._spoil(audio, rng, hardship), segments, self._announce(chosen, segments, rng, names))
 
-    def _of_someone(self, features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        return resized(features, rng.uniform(0.84, 1.16)) if rng.random() < self.shares.larger else features
+    def _of_someone(
+        self, features: NDArray[np.float32], rng: np.random.Generator, hardship: float
+    ) -> NDArray[np.float32]:
+        changed = rng.random() < self.shares.larger * hardship
+        return resized(features, rng.uniform(0.84, 1.16)) if changed else features
 
     def _alike(self, rng: np.random.Generator) -> list[int]:
         """Utterances of similar lengths, as many as the batches of all processes have windows: few zeros to compute,
@@ -283,6 +285,14 @@ class TokenRules:
 
     def _time(self, seconds: float) -> int:
         return self._zero + min(1500, round(seconds / 0.02))
+
+
+def hardship_at(part: float) -> float:
+    """How often sound is spoilt, 0 to 1, when this part of a run is done.
+
+    What the decoder attends to is found on clean speech, or not for very long; the rest gets used to rooms and noise.
+    """
+    return min(1.0, max(0.0, (part - 0.4) / 0.3))
 
 
 def break_off(utterance: Utterance, rng: np.random.Generator, *, inside: bool = True) -> tuple[str, int] | None:

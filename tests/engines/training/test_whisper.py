@@ -37,6 +37,7 @@ from speakage_engines.training.windows import (
     Windows,
     break_off,
     features_of,
+    hardship_at,
     resized,
     spell,
     stack,
@@ -313,6 +314,14 @@ def test_a_window_may_break_off_inside_a_word(speech: Speech, tokenizer: Tokeniz
     silence = np.abs(window.audio[round(end * SAMPLE_RATE) :])
     assert len(silence) >= 1_600
     assert silence.max() < np.abs(window.audio).max() / 5, "somebody hesitates"
+
+
+def test_a_run_begins_with_clean_speech_and_ends_in_the_whole_hardship() -> None:
+    parts = np.linspace(0, 1, 50)
+    hardships = [hardship_at(part) for part in parts]
+    assert hardships == sorted(hardships)
+    assert hardships[15] == 0
+    assert hardships[-10] == 1
 
 
 def test_silence_is_taught_to_be_no_speech(speech: Speech, tokenizer: Tokenizer) -> None:
