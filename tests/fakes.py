@@ -43,11 +43,12 @@ QUIET = np.zeros(FRAME_SAMPLES, np.int16)
 class LoudIsSpeech:
     """A detector made of arithmetic."""
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: int = 1_000) -> None:
         self.resets = 0
+        self._threshold = threshold
 
     def feed(self, frame: Samples) -> Activity:
-        loud = bool(np.abs(frame.astype(int)).mean() > 1_000)
+        loud = bool(np.abs(frame.astype(int)).mean() > self._threshold)
         return Activity(voiced=loud, probability=0.9 if loud else 0.05)
 
     def reset(self) -> None:

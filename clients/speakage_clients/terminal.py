@@ -31,6 +31,7 @@ from speakage_daemon.events import (
     MicrophoneSilent,
     PartialImage,
     SessionCreated,
+    SpeechLevel,
     SpeechStarted,
     Status,
     Stopped,
@@ -165,6 +166,10 @@ def line(message: Message) -> str | None:
             return f"microphone lost: {reason}"
         case MicrophoneRestored(source=source):
             return f"hearing again: {source}"
+        case SpeechLevel(level="too_quiet"):
+            return "speech is very quiet here; come closer, or turn the microphone up"
+        case SpeechLevel(level="too_loud"):
+            return "speech is too loud for the microphone; step back, or turn it down"
         case MicrophoneSilent(silent=True):
             return "the microphone gives only silence; is it muted?"
         case Error():

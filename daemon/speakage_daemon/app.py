@@ -14,7 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from speakage_daemon.config import Config, HearingSettings
 from speakage_daemon.errors import ConfigError, GalleryError
@@ -26,11 +26,13 @@ from speakage_daemon.events import (
     MicrophoneRestored,
     MicrophoneSilent,
     Picture,
+    SpeechLevel,
 )
 from speakage_daemon.front_desk import FrontDesk
 from speakage_daemon.gallery import Gallery, PictureRecord
 from speakage_daemon.hearing.ear import Ear
 from speakage_daemon.hearing.floor import Floor
+from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_daemon.hearing.source import Source
 from speakage_daemon.hearing.wake import WakeGate
 from speakage_daemon.painting.painter import Painter
@@ -47,6 +49,11 @@ from speakage_daemon.understanding.turn import unfinished
 from speakage_engines import api
 
 log = logging.getLogger(__name__)
+
+_LEVELS: Final = {
+    "too_quiet": "Speech is very quiet here: come closer, or turn the microphone up.",
+    "too_loud": "Speech is too loud for the microphone: step back, or turn it down.",
+}
 
 T = TypeVar("T")
 Ready = Callable[[str], Awaitable[None]]
@@ -81,7 +88,8 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 hub.set_badge("negative", "picture.negative has no effect: this model paints without guidance.")
 
             floor = Floor(source)
-            ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, hub.publish)
+            gate = WakeGate(config.hearing.mode)
+            ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain(config.hearing))
             supervisor.watch(floor, ear)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
             around = Surroundings(
@@ -127,7 +135,7 @@ async def listen(config: Config, publish: Callable[[DaemonEvent], None]) -> None
     async with _worker("speech") as ears:
         speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
         floor = Floor(source)
-        ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, note)
+        ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, note, gain(config.hearing))
         transcriber = Transcriber(config.speech, speech, ears, EarsFirst(), publish)
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -163,6 +171,11 @@ def open_source(settings: HearingSettings, publish: Callable[[DaemonEvent], None
             raise ConfigError(
                 f"hearing.source is {settings.source!r}; it should be microphone, none, stdin or file:PATH"
             )
+
+
+def gain(settings: HearingSettings) -> AutomaticGain | None:
+    """None where sound is taken as it comes."""
+    return AutomaticGain() if settings.gain == "auto" else None
 
 
 def speech_spec(config: Config) -> api.SpeechSpec:
@@ -267,6 +280,10 @@ class Supervisor:
                 self._hub.set_badge("mute", "The microphone sends only silence: it may be muted.")
             case MicrophoneSilent():
                 self._hub.clear_badge("mute")
+            case SpeechLevel(level="good"):
+                self._hub.clear_badge("level")
+            case SpeechLevel(level=level):
+                self._hub.set_badge("level", _LEVELS[level])
             case _:
                 pass
 

@@ -45,6 +45,8 @@ class HearingSettings(Section):
     """``open``: everything heard is a prompt. ``push``: only what is said while the button is held."""
     file_pace: Literal["realtime", "fast"] = "realtime"
     """How a file is heard: as a microphone would, or as fast as the machine can."""
+    gain: Literal["auto", "off"] = "auto"
+    """``auto``: speech is brought to one level, slowly. ``off``: it is taken as it comes."""
 
 
 class SegmenterSettings(Section):

@@ -330,6 +330,14 @@ class MicrophoneSilent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechLevel(Event):
+    """Speech arrives too quiet or too loud to be heard well, or well again."""
+
+    type: Literal["input_audio_buffer.speech_level"] = "input_audio_buffer.speech_level"
+    level: Literal["good", "too_quiet", "too_loud"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
     """What a person should know about the machine: engines and standing troubles."""
 
@@ -374,6 +382,7 @@ DaemonEvent: TypeAlias = (
     | MicrophoneLost
     | MicrophoneRestored
     | MicrophoneSilent
+    | SpeechLevel
     | Status
     | Stopped
     | Error

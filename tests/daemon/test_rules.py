@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PURE = {
     "hearing.segmenter": "tests/daemon/hearing/test_segmenter.py",
+    "hearing.gain": "tests/daemon/hearing/test_gain.py",
     "hearing.wake": "tests/daemon/hearing/test_wake.py",
     "understanding.stabiliser": "tests/daemon/understanding/test_stabiliser.py",
     "understanding.prompt": "tests/daemon/understanding/test_prompt.py",

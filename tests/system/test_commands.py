@@ -2,9 +2,12 @@
 
 import json
 import time
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
+from faster_whisper import decode_audio
 
 from .process import speakage
 
@@ -73,3 +76,20 @@ def test_models_config_and_version_say_what_is(tmp_path: Path, engines_folder: P
     assert "flag" in shown.stdout
     assert "SPEAKAGE_SERVER__PORT" in shown.stdout
     assert speakage(tmp_path, engines_folder, "version").stdout.startswith("speakage ")
+
+
+def test_listen_hears_who_speaks_from_afar(tmp_path: Path, engines_folder: Path) -> None:
+    """At 62 dB below full scale nothing is understood without gain; it rises while somebody speaks."""
+    near = decode_audio(str(SAMPLES / "robot.flac"))
+    pause = np.zeros(2 * 16_000, np.float32)
+    far = np.rint(np.concatenate([near, pause] * 3) * 32_767 * 10 ** (-40 / 20)).astype(np.int16)
+    with wave.open(str(tmp_path / "far.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(far.tobytes())
+    heard = speakage(tmp_path, engines_folder, "listen", str(tmp_path / "far.wav"))
+    assert heard.returncode == 0, heard.stderr
+    assert heard.stdout.splitlines()[-1] == "could you paint me a robot in the forest"
+    plain = speakage(tmp_path, engines_folder, "listen", str(tmp_path / "far.wav"), "--set", "hearing.gain=off")
+    assert "robot in the forest" not in plain.stdout

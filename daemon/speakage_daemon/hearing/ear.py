@@ -21,10 +21,12 @@ from speakage_daemon.events import (
     DaemonEvent,
     EndReason,
     ListeningChanged,
+    SpeechLevel,
     SpeechStarted,
     SpeechStopped,
 )
 from speakage_daemon.hearing.floor import Floor, FloorChanged
+from speakage_daemon.hearing.gain import AutomaticGain, Level
 from speakage_daemon.hearing.segmenter import Boundary, Ended, Paused, Resumed, Segmenter, Started
 from speakage_daemon.hearing.source import Frame
 from speakage_daemon.hearing.utterance import Utterance
@@ -46,6 +48,7 @@ class Ear:
         detector: SpeechDetector,
         floor: Floor,
         publish: Callable[[DaemonEvent], None],
+        gain: AutomaticGain | None = None,
     ) -> None:
         self.utterances: asyncio.Queue[Utterance] = asyncio.Queue()
         """Never full: an utterance is never dropped."""
@@ -55,6 +58,8 @@ class Ear:
         self._detector = detector
         self._floor = floor
         self._publish = publish
+        self._gain = gain
+        self._level: Level = "good"
         self._segmenter = Segmenter(settings)
         self._utterance: Utterance | None = None
         self._recent: deque[Samples] = deque(maxlen=self._frames(settings.pre_roll_ms + settings.onset_ms) + 2)
@@ -90,21 +95,32 @@ class Ear:
         """One frame; True when it ended an utterance."""
         sample = frame.sample + self._offset
         self._position = sample + FRAME_SAMPLES
-        activity = self._detector.feed(frame.pcm)
+        pcm = self._gain.apply(frame.pcm) if self._gain else frame.pcm
+        activity = self._detector.feed(pcm)
+        self._judge(frame.pcm, activity.probability)
         if level := self._meter.feed(frame.pcm, activity.probability):
             self._publish(level)
         if not self._gate.listening:
             self._recent.clear()
             return False
-        self._recent.append(frame.pcm)
+        self._recent.append(pcm)
         if self._utterance is not None:
-            self._utterance.extend(frame.pcm)
+            self._utterance.extend(pcm)
         ended = False
         unfinished = self._utterance is not None and self._utterance.unfinished
         for boundary in self._segmenter.feed(sample, activity, unfinished=unfinished):
             self._act(boundary, now)
             ended = ended or isinstance(boundary, Ended)
         return ended
+
+    def _judge(self, pcm: Samples, probability: float) -> None:
+        """Say once that speech is too quiet or too loud, and once that it is not."""
+        if self._gain is None:
+            return
+        self._gain.learn(pcm, probability)
+        if self._gain.level != self._level:
+            self._level = self._gain.level
+            self._publish(SpeechLevel(level=self._level))
 
     def _act(self, boundary: Boundary, now: float) -> None:
         match boundary:
@@ -138,6 +154,8 @@ class Ear:
         if change.given_up and self._gate.mode == "push":
             self._gate.stop()
         self._detector.reset()
+        if self._gain:
+            self._gain.reset()
         self._recent.clear()
         self._offset = self._position
         self._announce(change.source)

@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from fakes import LOUD, QUIET, LoudIsSpeech, Record, Script
 from speakage_daemon.config import SegmenterSettings
-from speakage_daemon.events import ListeningChanged, SpeechStarted, SpeechStopped
+from speakage_daemon.events import ListeningChanged, SpeechLevel, SpeechStarted, SpeechStopped
 from speakage_daemon.hearing.ear import Ear
 from speakage_daemon.hearing.floor import QUEUE_FRAMES, Floor
+from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_daemon.hearing.remote import RemoteSource
 from speakage_daemon.hearing.source import Source
 from speakage_daemon.hearing.utterance import Phase
@@ -23,11 +25,13 @@ PHRASE = [QUIET] * 20 + [LOUD] * 30 + [QUIET] * 40
 class Scene:
     """An ear at a floor, running."""
 
-    def __init__(self, main: Source | None, mode: str = "open") -> None:
+    def __init__(
+        self, main: Source | None, mode: str = "open", *, threshold: int = 1_000, gain: AutomaticGain | None = None
+    ) -> None:
         self.events = Record()
-        self.detector = LoudIsSpeech()
+        self.detector = LoudIsSpeech(threshold)
         self.floor = Floor(main)
-        self.ear = Ear(SETTINGS, WakeGate(mode), self.detector, self.floor, self.publish)
+        self.ear = Ear(SETTINGS, WakeGate(mode), self.detector, self.floor, self.publish, gain)
         self.changed = asyncio.Event()
 
     def publish(self, event: object) -> None:
@@ -98,6 +102,22 @@ def test_levels_are_told_ten_times_a_second() -> None:
     assert len(levels) == len(PHRASE) // 5
     assert levels[0].rms_dbfs == -96.0
     assert -13 < levels[6].rms_dbfs < -12, "8000 of 32768 is −12.2 dB"
+
+
+def test_quiet_speech_is_turned_up_and_its_speaker_told_once() -> None:
+    soft = LOUD // 160
+    scene = Scene(Script([soft] * 200), threshold=10, gain=AutomaticGain())
+
+    async def script(scene: Scene) -> None:
+        await scene.until(lambda: over(scene))
+
+    scene.play(script)
+    utterance = scene.ear.utterances.get_nowait()
+    heard = np.abs(utterance.audio().astype(np.int32))
+    assert heard[-320:].max() > 10 * np.abs(soft.astype(np.int32)).max()
+    assert [event.level for event in scene.events if isinstance(event, SpeechLevel)] == ["too_quiet"]
+    levels = scene.events.of("input_audio_buffer.level")
+    assert {level.rms_dbfs for level in levels} == {levels[0].rms_dbfs}, "the meter shows what arrives"
 
 
 def test_a_source_that_goes_away_mid_phrase_loses_nothing_that_was_said() -> None:
