@@ -120,6 +120,18 @@ class SoundServer:
         owners = [stream["properties"].get("application.process.id") for stream in json.loads(listed)]
         return owners.count(str(os.getpid()))
 
+    def suspend(self, suspended: bool) -> None:
+        """The microphone sends nothing, and nobody is told."""
+        self.control("suspend-source", "microphone", str(int(suspended)))
+
+    def unplug(self) -> None:
+        """The microphone is gone for good; the server puts another source behind its streams."""
+        self.control("unload-module", "module-remap-source")
+
+    def control(self, *command: str) -> None:
+        """Have the server do something."""
+        subprocess.run(["pactl", *command], env=self.subprocess_env, check=True, timeout=PATIENCE_S)
+
     def remove(self) -> None:
         """End it, and leave nothing behind."""
         self.kill()

@@ -7,11 +7,13 @@ import contextlib
 import subprocess
 import sys
 import threading
+import time
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from speakage_daemon.errors import SourceError
@@ -31,12 +33,12 @@ PATIENCE_S = 60
 def tone(tmp_path: Path) -> Path:
     """Three seconds of 440 Hz."""
     path = tmp_path / "tone.wav"
-    time = np.arange(3 * RATE) / RATE
+    seconds = np.arange(3 * RATE) / RATE
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes((10_000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes())
+        file.writeframes((10_000 * np.sin(2 * np.pi * 440 * seconds)).astype("<i2").tobytes())
     return path
 
 
@@ -87,9 +89,9 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listening(device: str = "") -> AsyncIterator[Listener]:
+async def listening(device: str = "", patience: float = PATIENCE_S) -> AsyncIterator[Listener]:
     listener = Listener(device)
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(patience), asyncio.TaskGroup() as group:
         task = group.create_task(listener.listen())
         yield listener
         task.cancel()
@@ -203,6 +205,64 @@ def test_a_frozen_sound_server_does_not_keep_the_daemon_from_stopping(sound_serv
     for thread in threading.enumerate():
         if thread.name == "portaudio":
             thread.join(PATIENCE_S)
+
+
+def test_a_suspended_source_is_lost_until_it_sends_again(sound_server: SoundServer) -> None:
+    async def hear() -> tuple[float, Listener]:
+        async with listening() as listener:
+            await listener.until_heard(10)
+            await asyncio.to_thread(sound_server.suspend, True)
+            began = time.monotonic()
+            await listener.until(MicrophoneLost)
+            took = time.monotonic() - began
+            await asyncio.to_thread(sound_server.suspend, False)
+            await listener.until(MicrophoneRestored)
+            await listener.until_heard(10)
+        return took, listener
+
+    took, listener = asyncio.run(hear())
+    assert took > 0.5, "a hiccup is not a loss"
+    assert listener.count(MicrophoneLost) == listener.count(MicrophoneRestored) == 1
+
+
+def test_a_microphone_that_was_pulled_out_is_told_though_sound_goes_on(sound_server: SoundServer) -> None:
+    async def hear() -> Listener:
+        async with listening() as listener:
+            await listener.until_heard(100)  # 2 s: the server was asked by then
+            await asyncio.to_thread(sound_server.unplug)
+            await listener.until(MicrophoneLost)
+            await listener.until(MicrophoneRestored)
+            await listener.until_heard(100)
+        return listener
+
+    listener = asyncio.run(hear())
+    lost = next(event for event in listener.events if isinstance(event, MicrophoneLost))
+    assert "the sound server moved it from 'Remapped Monitor of Null Output' to 'Monitor of" in lost.reason
+    assert [type(event) for event in listener.events if not isinstance(event, MicrophoneSilent)] == [
+        MicrophoneLost,
+        MicrophoneRestored,
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_twenty_deaths_of_the_sound_server_in_a_row_are_survived(sound_server: SoundServer) -> None:
+    async def hear() -> list[int]:
+        sizes = []
+        async with listening(patience=240) as listener:
+            for death in range(1, 21):
+                await listener.until_heard(5)
+                await asyncio.to_thread(sound_server.kill)
+                while listener.count(MicrophoneLost) < death:
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(sound_server.start)
+                while listener.count(MicrophoneRestored) < death:
+                    await asyncio.sleep(0.01)
+                sizes.append(psutil.Process().memory_info().rss)
+        return sizes
+
+    sizes = asyncio.run(hear())
+    assert len(sizes) == 20
+    assert sizes[-1] - sizes[4] < 10_000_000, "after the first ones nothing is added"
 
 
 def test_exact_silence_is_told_and_taken_back(sound_server: SoundServer, tone: Path) -> None:

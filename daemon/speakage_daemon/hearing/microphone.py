@@ -5,8 +5,7 @@ growing pauses until sound comes, and said to be back once. Through all that one
 sample indices jump by what was missed. Exact silence is a mute button: told, never a reason to reopen.
 
 PortAudio's blocking calls run in daemon threads, because closing a stream of a frozen sound server takes until it
-thaws, and the process must be able to end before. This module does *not* decide what is speech, nor notice that the
-sound server put another device behind the same stream.
+thaws, and the process must be able to end before. This module does *not* decide what is speech.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from speakage_daemon.hearing.capture import Capture
 from speakage_daemon.hearing.devices import InputDevice
 from speakage_daemon.hearing.frame_queue import FrameQueue
 from speakage_daemon.hearing.resample import Resampler, read_pcm
+from speakage_daemon.hearing.sound_server import ASKED_EVERY_S, SourceWatch, UnknownError
 from speakage_daemon.hearing.source import Frame, Framer
 from speakage_daemon.hearing.supervision import MuteDetector, Supervision
 from speakage_engines.api import SAMPLE_RATE
@@ -73,6 +73,7 @@ class Microphone:
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield frames for ever; nothing while the microphone is lost. Cancellation closes the device."""
         self._began = time.monotonic()
+        watching = asyncio.create_task(self._watch(), name="sound server")
         try:
             while True:
                 if self._capture is None:
@@ -84,7 +85,22 @@ class Microphone:
                 if not self._queue and (reason := self._trouble()):
                     await self._give_up(f"{self.name}: {reason}; it is being reopened")
         finally:
+            watching.cancel()
             await self._close_at_the_end()
+
+    async def _watch(self) -> None:
+        """Ask the sound server, where there is one, whether it still is the same device."""
+        stream, watch = self._stream, SourceWatch()
+        while True:
+            await asyncio.sleep(ASKED_EVERY_S)
+            if stream is not self._stream:
+                stream, watch = self._stream, SourceWatch()
+            if stream is None:
+                continue
+            try:
+                stream.moved = stream.moved or await watch.moved()
+            except UnknownError as error:
+                logger.debug("%s: whether it is still the same device is not known: %s", self.name, error)
 
     async def _open(self) -> None:
         """Open the device and start it; on failure leave ``_capture`` at ``None`` to be called again."""
@@ -143,15 +159,12 @@ class Microphone:
             self._publish(MicrophoneRestored(source=self.name, gap_ms=gap_ms))
 
     def _trouble(self) -> str | None:
-        """Why the stream must be given up, or ``None``.
-
-        A sound server that moved the stream to another device would be asked about here too.
-        """
+        """Why the stream must be given up, or ``None``."""
         if self._capture is None or self._stream is None:
             return None
         if not self._capture.is_active():
             return "the sound stopped, as when it is unplugged or the sound server ends"
-        return self._stream.supervision.trouble(time.monotonic())
+        return self._stream.moved or self._stream.supervision.trouble(time.monotonic())
 
     async def _give_up(self, reason: str) -> None:
         """Say once that the microphone is lost, and close what there is of it."""
@@ -187,6 +200,8 @@ class _Stream:
         self.resampler = Resampler(rate, device.channels)
         self.supervision = Supervision(rate, time.monotonic())
         self.first_sound = True
+        self.moved: str | None = None
+        """What the sound server did with it."""
 
 
 async def _in_daemon_thread(call: Callable[[], T]) -> T:
