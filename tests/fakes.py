@@ -88,6 +88,7 @@ class StepByStep:
 
     permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
     steps_run: list[tuple[str, int]] = field(default_factory=list)
+    requests: list[PaintRequest] = field(default_factory=list)
     fail_on: str = ""
     info: PictureModelInfo = INFO
 
@@ -96,6 +97,7 @@ class StepByStep:
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
         self.info = replace(self.info, adapters=request.adapters or ())
+        self.requests.append(request)
         for step in range(1, request.steps + 1):
             assert self.permits.acquire(timeout=20)
             if request.prompt == self.fail_on:
@@ -108,6 +110,7 @@ class StepByStep:
                 encode_prompt_ms=1.0,
                 denoise_ms=2.0 * step,
                 decode_ms=1.0 * step,
+                latents=np.full((1, 4, 2, 2), step, np.float32),
             )
 
 

@@ -92,6 +92,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain(config.hearing))
             supervisor.watch(floor, ear)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
+            painter.carried_strength = config.picture.carried_strength
             around = Surroundings(
                 number=lambda: next(ear.numbers),
                 listen=lambda on: ear.listen(on, time.monotonic()),

@@ -127,6 +127,11 @@ class PictureSettings(Section):
     drafts_per_minute: int = Field(240, ge=0, le=1_000)
     """Pictures of one step painted in any minute while someone speaks; 0 paints nothing before the end of the turn, not
     even at a pause."""
+    continuity: Literal["noise", "previous"] = "noise"
+    """How revisions of one utterance hang together: by the same ``noise``, or each begins from the ``previous`` one."""
+    continuity_strength: float = Field(0.5, gt=0, le=1)
+    """With ``previous``, how much of a revision is painted anew: that share of its steps, and one at the least. Below
+    about 0.3 the embedded model mixes both pictures; no other was tried."""
     negative: str = ""
     """What pictures should not show."""
     seed: int = Field(-1, ge=-1, lt=2**32)
@@ -136,6 +141,11 @@ class PictureSettings(Section):
     def fixed_seed(self) -> int | None:
         """The seed, if there is one."""
         return None if self.seed < 0 else self.seed
+
+    @property
+    def carried_strength(self) -> float | None:
+        """How much of a revision is painted anew over the one before; ``None`` where each begins from noise."""
+        return self.continuity_strength if self.continuity == "previous" else None
 
 
 class ServerSettings(Section):

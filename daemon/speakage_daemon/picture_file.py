@@ -58,6 +58,8 @@ class PictureRecord:
     engine_key: str
     adapters: tuple[str, ...] = ()
     """LoRAs with their scales, ``name:scale``."""
+    carried_strength: float | None = None
+    """How much was painted anew over the revision before it; then the seed alone does not bring the picture back."""
     timings: Timings
 
 

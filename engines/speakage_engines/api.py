@@ -109,6 +109,19 @@ class SpeechModel(Protocol):
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Carried:
+    """The revision before this picture, to go on from, so that the new one does not jump."""
+
+    latents: Latents
+    """Its newest :attr:`Preview.latents`; of the same model."""
+    strength: float
+    """How much may become another, above 0 and to 1: of ``n`` steps the last ``int(n * strength)`` are run.
+
+    Where that would be none, the way is divided more finely, so that one step begins at that strength.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRequest:
     """All that shapes a picture, apart from the model."""
@@ -124,6 +137,8 @@ class PaintRequest:
     guidance: float | None = None
     """Instead of the one that the model was loaded with; a model that has none refuses it with
     :class:`EngineError`."""
+    carried: Carried | None = None
+    """None for noise alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +146,7 @@ class Preview:
     """The estimate of the finished picture after one step."""
 
     step: int
-    """1 to ``steps``."""
+    """1 to ``steps``; where something is carried over it begins later, by as many steps as that leaves out."""
     steps: int
     rgb: Rgb
     """Decoded from the step's estimate of x0; at the last step, the finished picture itself."""
@@ -140,6 +155,8 @@ class Preview:
     """Sum over the steps so far."""
     decode_ms: float
     """Sum over the steps so far."""
+    latents: Latents | None = None
+    """What was decoded, for :class:`Carried`; a model that cannot go on from its own pictures gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,16 @@ from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
 from speakage_daemon.understanding.moments import Moments
-from speakage_engines.api import EngineError, PaintRequest, PictureModel, PictureModelInfo, Preview, Rgb
+from speakage_engines.api import (
+    Carried,
+    EngineError,
+    Latents,
+    PaintRequest,
+    PictureModel,
+    PictureModelInfo,
+    Preview,
+    Rgb,
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +78,8 @@ class Finished:
     timings: Timings
     info: PictureModelInfo
     """Of the model as it painted: the next picture may wear other adapters."""
+    carried_strength: float | None = None
+    """How much of it was painted anew over the revision before; ``None`` for all."""
 
 
 class Painter:
@@ -82,6 +93,10 @@ class Painter:
         publish: Publish,
         store: Callable[[Rgb, PictureRecord], Picture | None],
     ) -> None:
+        self.carried_strength: float | None = None
+        """How much of a revision is painted anew over the one before of its utterance; ``None`` begins from noise."""
+        self._shown: tuple[int, Latents] | None = None
+        """Utterance and latents of the newest image."""
         self._model = model
         self._successor: PictureModel | None = None
         self._executor = executor
@@ -147,7 +162,7 @@ class Painter:
             while (job := self._slot) is not None:
                 self._slot, self._current = None, job
                 if self._successor is not None:
-                    self._model, self._successor = self._successor, None
+                    self._model, self._successor, self._shown = self._successor, None, None
                 try:
                     await self._paint(job)
                 except EngineError as error:
@@ -172,6 +187,7 @@ class Painter:
                 height=height,
             )
         )
+        carried = self._carried(paint)
         request = PaintRequest(
             prompt=paint.prompt,
             negative=paint.negative,
@@ -179,6 +195,7 @@ class Painter:
             steps=paint.steps,
             adapters=paint.adapters,
             guidance=paint.guidance,
+            carried=carried,
         )
         previews = grid.paint(self._model, request, paint.seeds)
         step, encode_ms = 0, 0.0
@@ -194,7 +211,16 @@ class Painter:
             self._ledger.worked(*_number(paint), shown.began, shown.ended)
             self._show(job, shown, timings)
             if step == paint.all_steps:
-                self._painted(job, shown, unknown, timings)
+                finished = self._finished(job, shown, unknown, timings)
+                self._painted(replace(finished, carried_strength=carried.strength if carried else None))
+
+    def _carried(self, paint: Paint) -> Carried | None:
+        if self.carried_strength is None or self._shown is None or self._shown[0] != paint.utterance:
+            return None
+        if paint.batch > 1:
+            # several pictures are meant to differ
+            return None
+        return Carried(latents=self._shown[1], strength=self.carried_strength)
 
     def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
         height, width = shown.preview.rgb.shape[:2]
@@ -209,11 +235,13 @@ class Painter:
         )
         self._publish(event, shown.encoded)
         self._ledger.shown(*_number(job.paint), time.monotonic())
+        if (latents := shown.preview.latents) is not None:
+            self._shown = job.paint.utterance, latents
 
-    def _painted(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> None:
+    def _finished(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> Finished:
         if shown.sha256 is None:
             raise AssertionError("the last preview is always lossless")
-        finished = Finished(
+        return Finished(
             job=job,
             rgb=shown.preview.rgb,
             png=shown.encoded,
@@ -222,14 +250,17 @@ class Painter:
             timings=timings,
             info=self._model.info,
         )
-        if self._promoted and _number(self._promoted[0]) == _number(job.paint):
+
+    def _painted(self, finished: Finished) -> None:
+        paint = finished.job.paint
+        if self._promoted and _number(self._promoted[0]) == _number(paint):
             self._finish(finished, self._promoted[1], promoted=True)
-        elif job.paint.final:
+        elif paint.final:
             self._finish(finished, None, promoted=False)
         else:
             if self._slot is not None and not finished.job.draft:
                 # a newer one came during the last step
-                self._ledger.wasted(*_number(job.paint))
+                self._ledger.wasted(*_number(paint))
             self._unpromoted = finished
 
     def _finish(self, finished: Finished, moments: Moments | None, *, promoted: bool) -> None:
@@ -275,6 +306,7 @@ class Painter:
             backend=info.backend,
             engine_key=info.engine_key,
             adapters=info.adapters,
+            carried_strength=finished.carried_strength,
             timings=finished.timings,
         )
         return self._store(finished.rgb, record)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from speakage_engines.adapter_choice import AdapterChoice
 from speakage_engines.api import (
+    Carried,
     CompiledModule,
     ModelError,
     PaintRequest,
@@ -36,7 +37,7 @@ from speakage_engines.diffusion.blueprint import Blueprint, draw_up
 from speakage_engines.diffusion.conditioning import Conditioning, Guidance, Told
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
-from speakage_engines.diffusion.sampler import make_scheduler, sample
+from speakage_engines.diffusion.sampler import Origin, make_scheduler, sample
 from speakage_engines.diffusion.text import TextEncoder, load_tokenizer
 from speakage_engines.diffusion.wardrobe import Wardrobe
 
@@ -80,7 +81,8 @@ class LatentDiffusion:
             return torch.from_numpy(self._predict(latents.numpy(), timestep, told, guidance))
 
         denoise_ms = decode_ms = 0.0
-        steps = sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator)
+        origin = _origin(request.carried, noise)
+        steps = sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator, origin)
         while True:
             began = time.perf_counter()
             estimate = next(steps, None)
@@ -102,6 +104,7 @@ class LatentDiffusion:
                 encode_prompt_ms=encode_ms,
                 denoise_ms=denoise_ms,
                 decode_ms=decode_ms,
+                latents=latents,
             )
 
     def _wear(self, adapters: tuple[str, ...] | None) -> None:
@@ -122,6 +125,20 @@ class LatentDiffusion:
         """The prediction, guided."""
         time = self._folder.time(timestep, guidance.batch)
         return guidance.apply(self._parts.denoiser(np.repeat(latents, guidance.batch, axis=0), time, *told))
+
+
+def _origin(carried: Carried | None, noise: torch.Tensor) -> Origin | None:
+    """Raises :class:`ModelError` for latents of another model or size."""
+    if carried is None:
+        return None
+    if carried.latents.shape != tuple(noise.shape):
+        raise ModelError(
+            f"carried.latents: of shape {carried.latents.shape}, and this model paints {tuple(noise.shape)}; "
+            "begin from noise after a change of model or size"
+        )
+    if not 0 < carried.strength <= 1:
+        raise ModelError(f"carried.strength: {carried.strength}; it should be above 0 and at most 1")
+    return Origin(latents=torch.from_numpy(carried.latents), strength=carried.strength)
 
 
 def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:

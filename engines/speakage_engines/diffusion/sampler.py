@@ -19,12 +19,18 @@ predicts :math:`u = \epsilon - x_0`
 .. math::
     x_0 = x - \sigma\,u
 
+A picture to start from is brought to the noise of a later step by the same formulas read backwards, and only the steps
+from there on are run (SDEdit, Meng et al. 2022; diffusers' ``StableDiffusionImg2ImgPipeline``). What a mask keeps of it
+is put back after every step with the noise of the next one (RePaint, Lugmayr et al. 2022, algorithm 1 without its
+resampling; diffusers' ``StableDiffusionInpaintPipeline`` with a denoiser of four channels).
+
 Only schedulers whose form is known here are taken: with any other the previews would be wrong without a word.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -72,12 +78,27 @@ _OTHER_MATHEMATICS: Final[Mapping[str, object]] = {
 """Settings with which the formulas above do not hold, or which make no sense for latents."""
 
 
+LEAST_STRENGTH: Final = 0.05
+"""Below it a start is hardly changed, and the way would be divided into more steps than schedulers take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A picture to start from, as latents; see :class:`speakage_engines.api.Start`."""
+
+    latents: torch.Tensor
+    """As the denoiser knows them, shape ``(1, channels, h, w)``."""
+    strength: float
+    mask: torch.Tensor | None = None
+    """1 where it is painted anew, else 0; shape ``(1, 1, h, w)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Where the sampler is after one step."""
 
     step: int
-    """1 to the number of steps."""
+    """1 to the number of steps; from an origin, the last of them."""
     latents: torch.Tensor
     """The estimate of x0; after the last step, the sample itself. Shape ``(1, channels, h, w)``."""
 
@@ -103,26 +124,82 @@ def make_scheduler(config: Mapping[str, Any]) -> Any:
 
 
 def sample(
-    denoise: Denoiser, scheduler: Any, noise: torch.Tensor, steps: int, generator: torch.Generator
+    denoise: Denoiser,
+    scheduler: Any,
+    noise: torch.Tensor,
+    steps: int,
+    generator: torch.Generator,
+    origin: Origin | None = None,
 ) -> Iterator[Estimate]:
     """Denoise ``noise`` (unit variance) in ``steps`` steps; stop iterating to cancel between steps.
 
-    ``scheduler`` is fresh from :func:`make_scheduler`: it holds state, so one serves one picture. Raises
-    :class:`ModelError` for a number of steps that it cannot take.
+    From an ``origin`` only the last of them are run. ``scheduler`` is fresh from :func:`make_scheduler`: it holds
+    state, so one serves one picture. Raises :class:`ModelError` for a number of steps that it cannot take.
     """
-    twice = _set_steps(scheduler, steps)
+    whole, run = divided(steps, origin.strength if origin else 1.0)
+    twice = min(_set_steps(scheduler, whole), run - 1)
+    first = _skip(scheduler, whole - run)
     extra = _extra(scheduler, generator)
     flows = _FORMS[type(scheduler).__name__] == "flow"
     latents = noise if flows else noise * scheduler.init_noise_sigma
-    for call, timestep in enumerate(scheduler.timesteps):
+    if origin and run < whole:
+        latents = _noised(scheduler, origin.latents, noise, first)
+    for index, timestep in enumerate(scheduler.timesteps[first:]):
         scaled = latents if flows else scheduler.scale_model_input(latents, timestep)
         prediction = denoise(scaled, float(timestep))
-        estimate = estimate_x0(scheduler, latents, prediction, call)
+        estimate = estimate_x0(scheduler, latents, prediction, first + index)
         latents = scheduler.step(prediction, timestep, latents, return_dict=False, **extra)[0]
-        if call < 2 * twice and call % 2 == 0:
+        if origin and origin.mask is not None:
+            estimate = torch.lerp(origin.latents, estimate, origin.mask)
+            latents = torch.lerp(_noised(scheduler, origin.latents, noise, first + index + 1), latents, origin.mask)
+        if index < 2 * twice and index % 2 == 0:
             continue  # the first of a step's two calls
-        step = call // 2 + 1 if call < 2 * twice else call - twice + 1
+        step = steps - run + (index // 2 + 1 if index < 2 * twice else index - twice + 1)
         yield Estimate(step, latents if step == steps else estimate)
+
+
+def divided(steps: int, strength: float) -> tuple[int, int]:
+    """Into how many steps the whole way is divided for a strength, and how many of them, the last ones, are run.
+
+    diffusers' rule, ``int(steps * strength)``, with a finer division where that would be none.
+    """
+    if steps < 1:
+        return steps, steps
+    whole = max(steps, math.ceil(1 / max(strength, LEAST_STRENGTH)))
+    return whole, max(1, int(whole * strength))
+
+
+def _skip(scheduler: Any, steps: int) -> int:
+    """Leave out the first steps; the index of the first call that is left."""
+    if not steps:
+        return 0
+    if type(scheduler).__name__ == "PNDMScheduler":
+        # whichever step it begins with takes two calls
+        each = torch.cat([scheduler.timesteps[:1], scheduler.timesteps[2:]])[steps:]
+        scheduler.timesteps = torch.cat([each[:2], each[1:]])
+        return 0
+    first = steps * int(scheduler.order)
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    return first
+
+
+def _noised(scheduler: Any, x0: torch.Tensor, noise: torch.Tensor, call: int) -> torch.Tensor:
+    """x0 with as much noise as the denoiser's ``call`` begins with; after the last call, without any."""
+    if call == len(scheduler.timesteps):
+        return x0
+    form = _FORMS[type(scheduler).__name__]
+    if form == "alphas":
+        alpha_bar = float(scheduler.alphas_cumprod[int(scheduler.timesteps[call])])
+        signal, share = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+    else:
+        sigma = float(scheduler.sigmas[call])
+        scale = (sigma**2 + 1) ** 0.5
+        signal, share = {"ratios": (1 / scale, sigma / scale), "exploding": (1.0, sigma), "flow": (1 - sigma, sigma)}[
+            form
+        ]
+    noised: torch.Tensor = x0 * signal + noise * share
+    return noised
 
 
 def _extra(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:

@@ -258,6 +258,26 @@ def test_a_picture_of_a_pause_that_a_newer_one_met_in_its_last_step_is_wasted_to
     assert (timings.revisions_painted, timings.revisions_wasted) == (2, 1)
 
 
+def test_a_revision_goes_on_from_the_one_before_and_another_utterance_does_not() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.carried_strength = 0.5
+        for utterance, revision in ((1, 1), (1, 2), (2, 1)):
+            shown = len(scene.all(PartialImage))
+            painter.submit(job("a car", utterance, revision, final=revision == 2))
+            await scene.until(lambda: len(scene.all(PartialImage)) == shown + 4)  # noqa: B023
+        await painter.idle()
+
+    scene.play(script)
+    first, second, other = (request.carried for request in scene.model.requests)
+    assert first is None
+    assert second is not None
+    assert (second.strength, second.latents.max()) == (0.5, 4), "the newest image's"
+    assert other is None
+    assert [record.carried_strength for record in scene.kept] == [0.5], "the seed alone does not bring it back"
+
+
 def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:
     scene = Scene()
     scene.model.fail_on = "bad"

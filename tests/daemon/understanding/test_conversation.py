@@ -118,8 +118,8 @@ def test_stop_listening_is_followed_at_the_end() -> None:
 def test_what_cannot_be_done_is_told() -> None:
     room = Room()
     room.say(1, "a car")
-    room.say(2, "show me four")
-    assert room.told[-1].cannot == "several pictures at once"
+    room.say(2, "make it wider")
+    assert room.told[-1].cannot == "another shape than the model was loaded with"
     assert len(room.easel.jobs) == 1
 
 

@@ -18,6 +18,7 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
 from speakage_engines.api import (
+    Carried,
     CompiledModule,
     EngineError,
     ModelError,
@@ -126,6 +127,38 @@ def test_without_previews_only_the_picture_comes_and_is_the_same(embedded: Loade
     (alone,) = embedded("torch").paint(dataclasses.replace(request, previews=False))
     assert (alone.step, alone.steps) == (4, 4)
     np.testing.assert_array_equal(alone.rgb, with_previews[-1].rgb)
+
+
+def test_a_revision_goes_on_from_the_picture_before_it(embedded: Loaded) -> None:
+    """The less is painted anew, the nearer it is to that one, and with all of it painted anew it is as from noise."""
+    model = embedded("openvino")
+    before = list(model.paint(CAR))[-1]
+    assert before.latents is not None
+    latents = before.latents
+
+    def revised(strength: float, steps: int = 4) -> list[Preview]:
+        carried = Carried(latents=latents, strength=strength)
+        request = PaintRequest(prompt="a castle in the snow", seed=CAR.seed, steps=steps, carried=carried)
+        return list(model.paint(request))
+
+    fresh = last(model, dataclasses.replace(CAR, prompt="a castle in the snow"))
+    little, some = revised(0.05)[-1].rgb, revised(0.17)[-1].rgb
+    assert psnr(little, before.rgb) - 3 > psnr(some, before.rgb) > psnr(fresh, before.rgb) + 1.5
+    assert [preview.step for preview in revised(0.5)] == [3, 4], "the first steps are left out"
+    assert [preview.step for preview in revised(0.5, steps=1)] == [1]
+    np.testing.assert_array_equal(revised(1.0)[-1].rgb, fresh)
+
+
+@pytest.mark.parametrize(
+    ("shape", "strength", "told"),
+    [((1, 8, 8, 8), 0.5, "after a change of model or size"), ((1, 8, 16, 16), 0.0, "above 0 and at most 1")],
+)
+def test_what_cannot_be_carried_over_is_refused(
+    embedded: Loaded, shape: tuple[int, ...], strength: float, told: str
+) -> None:
+    carried = Carried(latents=np.zeros(shape, np.float32), strength=strength)
+    with pytest.raises(ModelError, match=told):
+        list(embedded("openvino").paint(dataclasses.replace(CAR, carried=carried)))
 
 
 def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
