@@ -21,6 +21,8 @@ Samples: TypeAlias = NDArray[np.int16]
 """Mono audio at 16 kHz, shape ``(n,)``."""
 Rgb: TypeAlias = NDArray[np.uint8]
 """A picture, shape ``(height, width, 3)``."""
+Mask: TypeAlias = NDArray[np.uint8]
+"""Which part of a picture is painted anew, shape ``(height, width)``: what is brighter than 127."""
 Latents: TypeAlias = NDArray[np.float32]
 """Shape ``(batch, channels, height / factor, width / factor)``."""
 
@@ -122,6 +124,22 @@ class Carried:
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Start:
+    """A picture to start from, instead of noise alone (SDEdit, Meng et al. 2022)."""
+
+    rgb: Rgb
+    """As large as the model paints."""
+    strength: float
+    """How much may become another, above 0 and to 1: of ``n`` steps the last ``int(n * strength)`` are run.
+
+    Where that would be none, the way is divided more finely, so that one step begins at that strength; what is below
+    0.05 counts as 0.05. At 1 nothing is left of the picture, but for what a mask keeps.
+    """
+    mask: Mask | None = None
+    """As large; what it keeps is in the finished picture exactly as it was. None paints everything anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRequest:
     """All that shapes a picture, apart from the model."""
@@ -138,6 +156,8 @@ class PaintRequest:
     """Instead of the one that the model was loaded with; a model that has none refuses it with
     :class:`EngineError`."""
     carried: Carried | None = None
+    """None for noise alone; where there is a start, nothing is carried over."""
+    start: Start | None = None
     """None for noise alone."""
 
 
@@ -146,7 +166,7 @@ class Preview:
     """The estimate of the finished picture after one step."""
 
     step: int
-    """1 to ``steps``; where something is carried over it begins later, by as many steps as that leaves out."""
+    """1 to ``steps``; a request that starts from something begins later, by as many steps as that leaves out."""
     steps: int
     rgb: Rgb
     """Decoded from the step's estimate of x0; at the last step, the finished picture itself."""
@@ -178,6 +198,8 @@ class PictureModelInfo:
     """Worn now, as ``name:scale``."""
     engine_key: str
     """Digest of everything that shapes the result; see :mod:`speakage_engines.compile.key`."""
+    no_start: str = ""
+    """Why it cannot start from a picture; empty where it can."""
 
 
 class PictureModel(Protocol):
@@ -191,7 +213,7 @@ class PictureModel(Protocol):
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
         """Yield one preview a step; the last one is the picture. Stop iterating to cancel between steps.
 
-        Without previews it yields the picture alone.
+        Without previews it yields the picture alone. Raises :class:`EngineError` for a start that cannot be used.
         """
 
 

@@ -159,7 +159,7 @@ def _modules(spec: PictureSpec) -> list[Module]:
     """What the picture model is made of, in the order in which it runs."""
     from speakage_engines.diffusion.blueprint import draw_up
 
-    return draw_up(spec).modules
+    return draw_up(spec).all_modules
 
 
 def _bytes(folder: Path) -> int:

@@ -9,7 +9,7 @@ noise has. Kept in the engine store. This module does *not* know what a network 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +28,7 @@ from speakage_engines.api import (
     PaintRequest,
     PictureSpec,
     Progress,
+    Start,
     load_picture,
     resolve_picture,
 )
@@ -53,7 +54,7 @@ PROMPTS: Final[dict[Part, tuple[str, ...]]] = {
 """Words that most models know; those that one does not know are left out of its prompt."""
 STEPS: Final = (2, 4)
 """At least so many, or no preview would be decoded; at most so many, since large models take seconds for each."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when other examples come of the same model."""
 
 
@@ -143,8 +144,12 @@ class ExamplesTask:
                 calls.clear()
                 for seed, prompt in enumerate(prompts):
                     progress(f"painting {prompt} in torch (once)", seed / len(prompts))
-                    for _ in model.paint(PaintRequest(prompt=prompt, seed=seed, steps=steps)):
-                        pass
+                    request = PaintRequest(prompt=prompt, seed=seed, steps=steps)
+                    *_, last = model.paint(request)
+                    if not model.info.no_start:
+                        # the encoder runs for a start alone, and the least strength takes one step
+                        start = Start(rgb=last.rgb, strength=0.05)
+                        deque(model.paint(dataclasses.replace(request, start=start)), maxlen=0)
                 for name, examples in calls.items():
                     files[name].update(_arrays(part, examples))
         for name, arrays in files.items():

@@ -98,7 +98,7 @@ class EngineKey:
     """What shapes the pictures of a compiled model, apart from the request."""
 
     exports: tuple[str, ...]
-    """Digests of the export keys, in order: text encoders, denoiser, decoders."""
+    """Digests of the export keys, in order: text encoders, denoiser, decoders, encoder."""
     scheduler: str
     """Its configuration as JSON."""
     tokenizers: tuple[str, ...]

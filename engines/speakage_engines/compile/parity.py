@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speakage_engines.api import BackendName, BuildError, CompiledModule
 from speakage_engines.compile.examples import Example
 
-Kind: TypeAlias = Literal["text-encoder", "denoiser", "decoder", "tiny-decoder"]
+Kind: TypeAlias = Literal["text-encoder", "denoiser", "decoder", "tiny-decoder", "picture-encoder"]
 Output: TypeAlias = NDArray[np.float32]
 
 _WINDOW: Final = 11
@@ -59,11 +59,12 @@ _ACTIVATIONS: Final[Mapping[Kind, Threshold]] = {
     "denoiser": Threshold(cosine=0.99, psnr=30, ssim=0.9),
     "decoder": Threshold(cosine=0.995, psnr=32, ssim=0.93),
     "tiny-decoder": Threshold(cosine=0.99, psnr=28, ssim=0.9),
+    "picture-encoder": Threshold(cosine=0.99, psnr=30, ssim=0.9),
 }
 
 
 def _alike(threshold: Threshold) -> Mapping[Kind, Threshold]:
-    return dict.fromkeys(("text-encoder", "denoiser", "decoder", "tiny-decoder"), threshold)
+    return dict.fromkeys(get_args(Kind), threshold)
 
 
 THRESHOLDS: Final[Mapping[tuple[BackendName, str], Mapping[Kind, Threshold]]] = {

@@ -14,7 +14,7 @@ from speakage_engines.diffusion.adapters import Adapters
 from speakage_engines.diffusion.checkpoint import folder_of
 from speakage_engines.diffusion.conditioning import Guidance
 from speakage_engines.diffusion.folder import Folder, read_folder
-from speakage_engines.diffusion.modules import Rooms, decoder, denoiser, text_encoders, tiny_decoder
+from speakage_engines.diffusion.modules import Rooms, decoder, denoiser, encoder, text_encoders, tiny_decoder
 from speakage_engines.models import resolve_picture
 
 
@@ -32,22 +32,29 @@ class Blueprint:
     denoiser: Module
     decoder: Module
     tiny_decoder: Module | None
+    encoder: Module | None
+    """For pictures to start from, made when there is one; None where :attr:`Folder.no_encoder` says why."""
     adapters: Adapters | None
     """None without room for any."""
     rooms: Rooms
 
     @property
     def modules(self) -> list[Module]:
-        """All of them, in the order in which they run."""
+        """Those that every picture needs, in the order in which they run."""
         last = [self.decoder] if self.tiny_decoder is None else [self.decoder, self.tiny_decoder]
         return [*self.text, self.denoiser, *last]
+
+    @property
+    def all_modules(self) -> list[Module]:
+        """And the encoder."""
+        return [*self.modules, *([] if self.encoder is None else [self.encoder])]
 
     def key(self, backend: Backend, precision: str, worn: Sequence[AdapterChoice]) -> EngineKey:
         """What shapes its pictures on a backend; ``precision`` is read back from the denoiser."""
         folder = self.folder
         tokenizers = (folder.path / part.tokenizer for part in folder.text)
         return EngineKey(
-            exports=tuple(ExportKey.of(module).digest() for module in self.modules),
+            exports=tuple(ExportKey.of(module).digest() for module in self.all_modules),
             scheduler=json.dumps(folder.scheduler, sort_keys=True),
             tokenizers=tuple(weights_digest(file for file in path.iterdir() if file.is_file()) for path in tokenizers),
             guidance=self.guidance.scale,
@@ -76,6 +83,7 @@ def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
     rooms = adapters.rooms(worn, spec.adapter_rank) if adapters else {}
     # TensorRT exchanges weights instead
     beside: Rooms = {} if spec.backend == "tensorrt" else rooms
+    final = decoder(folder, size)
     return Blueprint(
         spec=spec,
         choice=choice,
@@ -84,8 +92,9 @@ def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
         guidance=guidance,
         text=tuple(text_encoders(folder, beside)),
         denoiser=denoiser(folder, size, guidance.batch, beside),
-        decoder=decoder(folder, size),
+        decoder=final,
         tiny_decoder=tiny_decoder(folder, size),
+        encoder=encoder(folder, size, final.weights),
         adapters=adapters,
         rooms=rooms,
     )

@@ -90,6 +90,8 @@ class Folder:
     """The decoder's values do not fit in fp16 (SDXL's, unless ``force_upcast`` is off)."""
     tiny: bool
     """The decoder is a tiny one itself."""
+    no_encoder: str
+    """Why no picture can be started from, naming the file; empty where one can."""
     scheduler: dict[str, Any]
     steps: int
     guidance: float
@@ -139,6 +141,7 @@ def read_folder(path: Path) -> Folder:
         zeros_for_empty=bool(sizes and index.content.get("force_zeros_for_empty_prompt", True)),
         overflows=bool(sizes and not tiny and vae.content.get("force_upcast", True)),
         tiny=tiny,
+        no_encoder=_no_encoder(vae, factor) if tiny else "",
         scheduler=scheduler,
         steps=steps,
         guidance=guidance,
@@ -232,6 +235,19 @@ def _projection(unet: Config, width: int) -> TimeProjection:
         cosines_first=bool(unet.content.get("flip_sin_to_cos", True)),
         shift=float(unet.content.get("freq_shift", 0)),
     )
+
+
+def _no_encoder(vae: Config, factor: int) -> str:
+    """A tiny autoencoder's two halves have sizes of their own."""
+    channels = vae.content.get("encoder_block_out_channels")
+    if not isinstance(channels, list) or not channels:
+        return f"{vae.path}: there is no encoder in it (encoder_block_out_channels), so no picture can be started from"
+    if (shrinks := int(2 ** (len(channels) - 1))) != factor:
+        return (
+            f"{vae.path}: its encoder shrinks pictures {shrinks} times and its decoder enlarges them {factor} times, "
+            "so no picture can be started from"
+        )
+    return ""
 
 
 def _check_tiny(path: Path, channels: int, factor: int) -> None:

@@ -1,4 +1,4 @@
-"""The networks of a folder as modules to compile: text encoders, denoiser, decoders, and what is wrapped around them.
+"""The networks of a folder as modules to compile: text encoders, denoiser, decoders and encoder, each in its wrapper.
 
 Weights are read when a module is loaded, not before; their digest is read at once.
 """
@@ -72,6 +72,23 @@ def tiny_decoder(folder: Folder, size: int) -> Module | None:
     return _decoder("tiny-decoder", folder, "tiny_vae", size)
 
 
+def encoder(folder: Folder, size: int, weights: str) -> Module | None:
+    """Picture ``(1, 3, height, width)`` in 0..1 → latents ``(1, n, h, w)`` as the denoiser knows them.
+
+    A tiny encoder gives the latents; the other one twice as many channels: their means, then their deviations.
+    ``weights`` are the decoder's, of the same files. None where :attr:`Folder.no_encoder` says why.
+    """
+    if folder.no_encoder:
+        return None
+    return Module(
+        name="picture-encoder",
+        load=partial(_load_encoder, folder.path / "vae", "AutoencoderTiny" if folder.tiny else "AutoencoderKL"),
+        inputs=(Input(name="picture", shape=(1, 3, size, size)),),
+        weights=weights,
+        overflows=folder.overflows,
+    )
+
+
 def _text_encoder(name: str, folder: Path, part: TextPart, wrapper: type[torch.nn.Module]) -> Module:
     path = folder / part.name
     inputs = (Input(name="input_ids", shape=(1, part.tokens), dtype="int64"),)
@@ -109,6 +126,12 @@ def _load_decoder(path: Path, kind: str) -> torch.nn.Module:
     import diffusers
 
     return _Decoded(_weights(getattr(diffusers, kind), path))
+
+
+def _load_encoder(path: Path, kind: str) -> torch.nn.Module:
+    import diffusers
+
+    return _Encoded(_weights(getattr(diffusers, kind), path))
 
 
 class _LastStates(torch.nn.Module):
@@ -201,6 +224,23 @@ class _Decoded(torch.nn.Module):
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         picture: torch.Tensor = self.model.decode(latents / self.scale + self.shift, return_dict=False)[0]
         return (picture / 2 + 0.5).clamp(0, 1)
+
+
+class _Encoded(torch.nn.Module):
+    """The way back: maps 0..1 to −1..1, encodes, and gives latents the scaling that the denoiser knows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = float(model.config.scaling_factor)
+        self.shift = float(getattr(model.config, "shift_factor", None) or 0.0)
+
+    @override
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        found = self.model.encode(picture * 2 - 1, return_dict=False)[0]
+        if isinstance(found, torch.Tensor):
+            return (found - self.shift) * self.scale
+        return torch.cat([found.mean - self.shift, found.std], dim=1) * self.scale
 
 
 def _weights(kind: Any, path: Path, stem: str = "diffusion_pytorch_model", dtype: str = "torch_dtype") -> Any:

@@ -1,4 +1,4 @@
-"""A latent diffusion model ready to paint: text encoders, denoiser and decoders on one backend.
+"""A latent diffusion model ready to paint: text encoders, denoiser, decoders and encoder on one backend.
 
 One step, one preview; whoever iterates decides between steps whether to go on. This module does *not* know families:
 what their denoisers are told beside latents and time is :mod:`speakage_engines.diffusion.conditioning`'s to say.
@@ -27,6 +27,7 @@ from speakage_engines.api import (
     PictureSpec,
     Preview,
     Progress,
+    Start,
 )
 from speakage_engines.compile.backends import choose, open_backend
 from speakage_engines.compile.key import EngineKey
@@ -37,7 +38,8 @@ from speakage_engines.diffusion.blueprint import Blueprint, draw_up
 from speakage_engines.diffusion.conditioning import Conditioning, Guidance, Told
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
-from speakage_engines.diffusion.sampler import Origin, make_scheduler, sample
+from speakage_engines.diffusion.sampler import Estimate, Origin, make_scheduler, sample
+from speakage_engines.diffusion.start import Encoder, Ground, check, latent_mask
 from speakage_engines.diffusion.text import TextEncoder, load_tokenizer
 from speakage_engines.diffusion.wardrobe import Wardrobe
 
@@ -49,6 +51,7 @@ class Parts:
     text: Conditioning
     denoiser: CompiledModule
     decoders: Decoders
+    encoder: Encoder | None
     wardrobe: Wardrobe
     key: Callable[[Sequence[AdapterChoice]], EngineKey]
     """With the adapters that are worn."""
@@ -73,16 +76,9 @@ class LatentDiffusion:
         guidance = self._parts.text.guidance.at(request.guidance)
         told = self._parts.text(request.prompt, request.negative, guidance)
         encode_ms = _milliseconds_since(began)
-        generator = torch.Generator().manual_seed(request.seed)
-        side = self.info.width // self._folder.factor
-        noise = torch.randn((1, self._folder.channels, side, side), generator=generator)
-
-        def denoise(latents: torch.Tensor, timestep: float) -> torch.Tensor:
-            return torch.from_numpy(self._predict(latents.numpy(), timestep, told, guidance))
-
+        ground = Ground.of(request.start)
         denoise_ms = decode_ms = 0.0
-        origin = _origin(request.carried, noise)
-        steps = sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator, origin)
+        steps = self._sample(request, told, guidance)
         while True:
             began = time.perf_counter()
             estimate = next(steps, None)
@@ -95,7 +91,7 @@ class LatentDiffusion:
             began = time.perf_counter()
             latents = estimate.latents.numpy()
             decoders = self._parts.decoders
-            rgb = decoders.final(latents) if last else decoders.preview(latents, self.info.width)
+            rgb = ground.under(decoders.final(latents) if last else decoders.preview(latents, self.info.width))
             decode_ms += _milliseconds_since(began)
             yield Preview(
                 step=estimate.step,
@@ -106,6 +102,34 @@ class LatentDiffusion:
                 decode_ms=decode_ms,
                 latents=latents,
             )
+
+    def _sample(self, request: PaintRequest, told: Told, guidance: Guidance) -> Iterator[Estimate]:
+        generator = torch.Generator().manual_seed(request.seed)
+        origin = self._origin(request.start, generator)
+        side = self.info.width // self._folder.factor
+        noise = torch.randn((1, self._folder.channels, side, side), generator=generator)
+        if request.start is None:
+            origin = _carried_over(request.carried, noise)
+
+        def denoise(latents: torch.Tensor, timestep: float) -> torch.Tensor:
+            return torch.from_numpy(self._predict(latents.numpy(), timestep, told, guidance))
+
+        yield from sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator, origin)
+
+    def _origin(self, start: Start | None, generator: torch.Generator) -> Origin | None:
+        """None where nothing is left of the picture, so that it is painted as if there were none."""
+        if start is None:
+            return None
+        if self._parts.encoder is None:
+            raise ModelError(self._folder.no_encoder)
+        check(start, self.info.width, self.info.height)
+        if start.strength == 1 and start.mask is None:
+            return None
+        return Origin(
+            latents=self._parts.encoder(start.rgb, generator),
+            strength=start.strength,
+            mask=None if start.mask is None else latent_mask(start.mask, self._folder.factor),
+        )
 
     def _wear(self, adapters: tuple[str, ...] | None) -> None:
         """With other adapters a prompt has other states, and the engine another key."""
@@ -127,7 +151,7 @@ class LatentDiffusion:
         return guidance.apply(self._parts.denoiser(np.repeat(latents, guidance.batch, axis=0), time, *told))
 
 
-def _origin(carried: Carried | None, noise: torch.Tensor) -> Origin | None:
+def _carried_over(carried: Carried | None, noise: torch.Tensor) -> Origin | None:
     """Raises :class:`ModelError` for latents of another model or size."""
     if carried is None:
         return None
@@ -154,6 +178,9 @@ def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:
     with store.building():
         compiled = _compile(backend, blueprint.modules, progress)
     parts = _parts(blueprint, backend, compiled, tokenizers)
+    if blueprint.encoder is not None:
+        encode = partial(_compile_later, backend, blueprint.encoder, store)
+        parts = dataclasses.replace(parts, encoder=Encoder(encode, folder.channels))
     info = PictureModelInfo(
         choice=blueprint.choice,
         backend=backend.name,
@@ -165,6 +192,7 @@ def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:
         guidance=blueprint.guidance.scale,
         sampler=folder.scheduler["_class_name"],
         engine_key=parts.key(()).digest(),
+        no_start=folder.no_encoder,
     )
     model = LatentDiffusion(folder, info, parts)
     _warm_up(model)
@@ -196,6 +224,7 @@ def _parts(blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledM
         text=Conditioning(encoders, blueprint.guidance, folder, blueprint.size),
         denoiser=denoise,
         decoders=Decoders(final, tiny, None if folder.tiny else linear_map(folder.channels, folder.scale)),
+        encoder=None,
         wardrobe=Wardrobe(blueprint.adapters, networks, blueprint.spec.adapters, blueprint.spec.models_folder),
         key=partial(blueprint.key, backend, denoise.precision),
     )
@@ -209,6 +238,11 @@ def _compile(backend: Backend, modules: list[Module], progress: Progress) -> dic
         compiled[module.name] = backend.compile(module)
     progress("compiled", 1.0)
     return compiled
+
+
+def _compile_later(backend: Backend, module: Module, store: EngineStore) -> CompiledModule:
+    with store.building():
+        return backend.compile(module)
 
 
 def _warm_up(model: LatentDiffusion) -> None:

@@ -27,7 +27,7 @@ from speakage_engines.compile.openvino_run import OpenVinoModule
 from speakage_engines.compile.parity import Parity
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.folder import read_folder
-from speakage_engines.diffusion.modules import decoder, denoiser, text_encoders
+from speakage_engines.diffusion.modules import decoder, denoiser, encoder, text_encoders
 from speakage_engines.models import embedded
 
 # exports and a quantisation of the embedded model, on a machine that may be busy
@@ -35,9 +35,12 @@ pytestmark = pytest.mark.timeout(500)
 
 CAPABILITIES = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 FOLDER = read_folder(embedded("picture"))
+DECODER = decoder(FOLDER, FOLDER.size)
+ENCODER = encoder(FOLDER, FOLDER.size, DECODER.weights)
 MODULES = {
     module.name: module
-    for module in (*text_encoders(FOLDER, {}), denoiser(FOLDER, FOLDER.size, 2, {}), decoder(FOLDER, FOLDER.size))
+    for module in (*text_encoders(FOLDER, {}), denoiser(FOLDER, FOLDER.size, 2, {}), DECODER, ENCODER)
+    if module is not None
 }
 GENERATOR = np.random.default_rng(0)
 Compile = Callable[[PrecisionName, str], OpenVinoModule]
@@ -158,7 +161,7 @@ def test_examples_are_what_the_networks_are_given_when_they_paint(recorded: Path
             assert [(array.shape, array.dtype.name) for array in inputs] == [
                 (item.shape, item.dtype) for item in module.inputs
             ]
-    assert len(examples.read(recorded, "denoiser").parity) == 2 * 4, "prompts by steps"
+    assert len(examples.read(recorded, "denoiser").parity) == 2 * 5, "prompts by steps, and one from a picture"
     with pytest.raises(BuildError, match="the tiny-decoder was never run while the examples were painted"):
         examples.read(recorded, "tiny-decoder")
     assert examples.key_of(dataclasses.replace(spec, size=64)).digest() != examples.key_of(spec).digest()

@@ -99,7 +99,7 @@ CARD = pytest.param("cuda", marks=pytest.mark.gpu)
 def embedded(engines_folder: Path) -> dict[str, Module]:
     """The networks of the model that ships, by their names."""
     spec = PictureSpec(model="embedded", models_folder=engines_folder / "none", engines_folder=engines_folder)
-    return {module.name: module for module in draw_up(spec).modules}
+    return {module.name: module for module in draw_up(spec).all_modules}
 
 
 @pytest.fixture(params=["cpu", CARD])
