@@ -77,7 +77,7 @@ def stream_page() -> str:
         parts.append(f"\n## {title}\n")
         parts += [_described(kind) for kind in get_args(union)]
     parts.append("\n## Objects within them\n")
-    nested = (events.Picture, events.Timings, events.Engines)
+    nested = (events.Picture, events.Start, events.Timings, events.Engines)
     parts += [_described(kind) for kind in nested]
     return "".join(parts)
 

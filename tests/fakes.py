@@ -20,6 +20,7 @@ from speakage_engines.api import (
     PictureModelInfo,
     Preview,
     Samples,
+    Start,
     Transcript,
 )
 
@@ -91,11 +92,13 @@ class StepByStep:
     requests: list[PaintRequest] = field(default_factory=list)
     fail_on: str = ""
     info: PictureModelInfo = INFO
+    starts: list[Start | None] = field(default_factory=list)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         return tuple(word for word in prompt.split() if word.startswith("zz"))
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
+        self.starts.append(request.start)
         self.info = replace(self.info, adapters=request.adapters or ())
         self.requests.append(request)
         for step in range(1, request.steps + 1):

@@ -25,9 +25,10 @@ from websockets.uri import parse_uri
 
 from speakage_daemon.config import ServerSettings
 from speakage_daemon.errors import SourceError
-from speakage_daemon.events import ImageCompleted, PartialImage, Picture, PromptCreate, Timings
+from speakage_daemon.events import CanvasStart, ImageCompleted, PartialImage, Picture, PromptCreate, Timings
 from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.server import Server
+from speakage_daemon.uploads import Upload, Uploads
 
 
 @dataclass
@@ -56,6 +57,8 @@ class FakeDesk:
     asked: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     prompts: list[PromptCreate] = field(default_factory=list)
     inlets: list[FakeInlet] = field(default_factory=list)
+    starts: list[CanvasStart] = field(default_factory=list)
+    uploads: Uploads = field(default_factory=lambda: Uploads(16, 16))
     mistake: Exception | None = None
 
     def listen_start(self) -> None:
@@ -69,6 +72,17 @@ class FakeDesk:
             raise self.mistake
         self.prompts.append(message)
         self.asked.put_nowait("paint")
+
+    def keep_picture(self, rgb: np.ndarray) -> Upload:
+        if self.mistake is not None:
+            raise self.mistake
+        return self.uploads.keep(rgb)
+
+    def start_from(self, message: CanvasStart) -> None:
+        if self.mistake is not None:
+            raise self.mistake
+        self.starts.append(message)
+        self.asked.put_nowait("start_from")
 
     def take_floor(self, name: str, rate: int, audio_format: str) -> FakeInlet:
         if rate == 8_001:
@@ -142,19 +156,27 @@ class Stand:
         return f"ws://127.0.0.1:{self.port}/v1/stream"
 
     async def ask(
-        self, path: str, *, method: str = "GET", context: ssl.SSLContext | None = None, **headers: str
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        context: ssl.SSLContext | None = None,
+        **headers: str,
     ) -> Answer:
         """One HTTP request; header names with ``_`` for ``-``."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await asyncio.to_thread(self._ask, path, method, named, context)
+        return await asyncio.to_thread(self._ask, path, method, body, named, context)
 
-    def _ask(self, path: str, method: str, headers: dict[str, str], context: ssl.SSLContext | None) -> Answer:
+    def _ask(
+        self, path: str, method: str, body: bytes | None, headers: dict[str, str], context: ssl.SSLContext | None
+    ) -> Answer:
         if context is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         else:
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
         try:
-            connection.request(method, path, headers=headers)
+            connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:

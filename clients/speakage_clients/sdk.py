@@ -33,6 +33,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from speakage_daemon.errors import SpeakageError, WireError
 from speakage_daemon.events import (
+    CanvasStart,
     ClientMessage,
     DaemonEvent,
     ImageCompleted,
@@ -147,6 +148,12 @@ class Session:
     async def prompt(self, text: str, *, seed: int | None = None, steps: int | None = None) -> None:
         """Ask for a picture of these words."""
         await self._say(PromptCreate(prompt=text, seed=seed, steps=steps))
+
+    async def start_from(
+        self, image_id: str | None, *, mask_id: str | None = None, strength: float | None = None
+    ) -> None:
+        """Start from an uploaded picture from now on, or, for ``None``, let it go. Ids are of ``POST /v1/uploads``."""
+        await self._say(CanvasStart(image_id=image_id, mask_id=mask_id, strength=strength))
 
     async def listen_start(self) -> None:
         """Un-mute in ``open`` mode, press the button in ``push`` mode."""

@@ -46,6 +46,7 @@ from speakage_daemon.understanding.director import Director
 from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.transcriber import Transcriber
 from speakage_daemon.understanding.turn import unfinished
+from speakage_daemon.uploads import Uploads
 from speakage_engines import api
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 number=lambda: next(ear.numbers),
                 listen=lambda on: ear.listen(on, time.monotonic()),
                 publish=hub.publish,
+                uploads=Uploads(picture.info.width, picture.info.height, picture.info.no_start),
             )
             director = Director(blank_canvas(picture.info, config.picture.negative))
             conversation = Conversation(director, painter, around, config.picture)

@@ -17,6 +17,10 @@ class GalleryError(SpeakageError):
     """Pictures cannot be stored or found."""
 
 
+class PictureError(SpeakageError):
+    """A picture that a client wants to start from cannot be used."""
+
+
 class WireError(SpeakageError):
     """A message from a client is not of the protocol's form.
 

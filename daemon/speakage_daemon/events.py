@@ -23,6 +23,10 @@ EndReason: TypeAlias = Literal["silence", "max_length", "released", "lost"]
 Kind: TypeAlias = Literal["create", "edit", "command"]
 """What a sentence is: a new picture, a change of the one on the canvas, or something to do or to set."""
 
+PictureId: TypeAlias = Annotated[str, Len(64, 64)]
+"""SHA-256 of a picture's RGB bytes as 64 hexadecimal digits: what ``POST /v1/uploads`` answered."""
+Strength: TypeAlias = Annotated[float, Interval(gt=0, le=1)]
+
 ErrorCode: TypeAlias = Literal["bad_message", "bad_audio", "too_large", "floor_taken", "internal"]
 
 
@@ -94,6 +98,22 @@ class Picture:
     """UTC, ISO 8601."""
     url: str
     """Path of the PNG on this daemon."""
+    source_sha256: str = ""
+    """Of the picture that it was started from; empty for none."""
+    strength: float | None = None
+    """How much of that could become another, above 0 and to 1; ``None`` without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A picture that painting starts from, instead of noise alone."""
+
+    image_id: str
+    """SHA-256 of its RGB bytes, as it was uploaded."""
+    mask_id: str = ""
+    """Of the mask, white where it is painted anew and unchanged elsewhere; empty where all of it is painted anew."""
+    strength: float
+    """How much of it may become another, above 0 and to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +163,8 @@ class SessionCreated(Event):
     """Standing troubles a person should see, as whole sentences; empty when all is well."""
     pictures: tuple[Picture, ...] = ()
     """Newest first: the finals since the picture the client named (``?after=ID``), else the latest few."""
+    start: Start | None = None
+    """What the canvas starts from; ``None`` for noise alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +250,14 @@ class Understood(Event):
     """What of it cannot be done; then nothing of it is."""
     final: bool
     """False at a pause: more words may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartChanged(Event):
+    """What the canvas starts from is another picture, another part of it, another strength, or none any more."""
+
+    type: Literal["canvas.start_changed"] = "canvas.start_changed"
+    start: Start | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +404,7 @@ DaemonEvent: TypeAlias = (
     | TranscriptionUpdated
     | TranscriptionCompleted
     | Understood
+    | StartChanged
     | ImageStarted
     | PartialImage
     | ImageCompleted
@@ -433,7 +464,29 @@ class PromptCreate:
     """1 to 100; the configured number when absent."""
     adapters: Annotated[tuple[Annotated[str, Len(1, 500)], ...], Len(0, 16)] | None = None
     """LoRAs to paint it with, each ``NAME`` or ``NAME:SCALE``; those of `picture.adapters` when absent."""
+    image_id: PictureId | None = None
+    """A picture to start from, as ``POST /v1/uploads`` named it; what the canvas starts from when absent."""
+    mask_id: PictureId | None = None
+    """The mask, uploaded likewise: white is painted anew, and all else of the picture stays exactly as it was."""
+    strength: Strength | None = None
+    """How much of the picture may become another, above 0 and to 1; 0.6 when absent, 1 with a mask."""
 
 
-ClientMessage: TypeAlias = SessionUpdate | ListenStart | ListenStop | PromptCreate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanvasStart:
+    """Start from a picture, from now on: what is said next changes it, until "clear" or the next start.
+
+    Without ``image_id`` the part or the picture that it starts from now is let go.
+    """
+
+    type: Literal["canvas.start"] = "canvas.start"
+    image_id: PictureId | None = None
+    """As ``POST /v1/uploads`` named it."""
+    mask_id: PictureId | None = None
+    """The mask, uploaded likewise: white is painted anew, and all else of the picture stays exactly as it was."""
+    strength: Strength | None = None
+    """How much of the picture may become another, above 0 and to 1; 0.6 when absent, 1 with a mask."""
+
+
+ClientMessage: TypeAlias = SessionUpdate | ListenStart | ListenStop | PromptCreate | CanvasStart
 """The closed union of the text frames a client may send; binary frames are its audio."""

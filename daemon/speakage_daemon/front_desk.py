@@ -8,16 +8,18 @@ from __future__ import annotations
 import time
 
 from speakage_daemon.errors import ServeError
-from speakage_daemon.events import PromptCreate
+from speakage_daemon.events import CanvasStart, PromptCreate
 from speakage_daemon.hearing.ear import Ear
 from speakage_daemon.hearing.floor import Floor
 from speakage_daemon.hearing.remote import RemoteSource
 from speakage_daemon.serving.desk import AudioFormat, AudioInlet
 from speakage_daemon.understanding.conversation import Conversation
+from speakage_daemon.uploads import Upload
+from speakage_engines.api import Rgb
 
 
 class FrontDesk:
-    """Every method returns at once."""
+    """Every method but :meth:`keep_picture` returns at once."""
 
     def __init__(self) -> None:
         self._open: tuple[Ear, Floor, Conversation] | None = None
@@ -37,6 +39,14 @@ class FrontDesk:
     def paint(self, message: PromptCreate) -> None:
         """Paint a typed prompt."""
         self._parts()[2].typed(message)
+
+    def keep_picture(self, rgb: Rgb) -> Upload:
+        """To start from later."""
+        return self._parts()[2].uploads.keep(rgb)
+
+    def start_from(self, message: CanvasStart) -> None:
+        """What the canvas starts from."""
+        self._parts()[2].start_from(message)
 
     def take_floor(self, name: str, rate: int, audio_format: AudioFormat) -> AudioInlet:
         """Hear a client instead of the daemon's own source, until it is closed."""

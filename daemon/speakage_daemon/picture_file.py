@@ -60,6 +60,12 @@ class PictureRecord:
     """LoRAs with their scales, ``name:scale``."""
     carried_strength: float | None = None
     """How much was painted anew over the revision before it; then the seed alone does not bring the picture back."""
+    source_sha256: str = ""
+    """Of the picture that it was started from; empty for none."""
+    mask_sha256: str = ""
+    """Of the mask; empty where all of it was painted anew."""
+    strength: float | None = None
+    """How much of the source could become another; ``None`` without one."""
     timings: Timings
 
 
@@ -132,6 +138,7 @@ def parameters(stored: StoredRecord) -> str:
         "Seed": stored.seed,
         "Size": f"{stored.width}x{stored.height}",
         "Model": _quoted(stored.model),
+        **({} if stored.strength is None else {"Denoising strength": f"{stored.strength:g}"}),
         "Version": f"speakage {__version__}",
     }
     if stored.batch > 1:

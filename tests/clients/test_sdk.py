@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from speakage_clients.sdk import ClientError, Disconnected, Image, Message, Session, connect, stream_url
 from speakage_daemon.errors import SpeakageError
 from speakage_daemon.events import (
+    CanvasStart,
     Error,
     ImageCompleted,
     MicrophoneSilent,
@@ -82,6 +83,9 @@ def test_wishes_and_audio_reach_the_daemon(serving: Any) -> None:
             asked = [await stand.desk.asked.get() for _ in range(4)]
             assert asked == ["paint", "listen_start", "take_floor", "listen_stop"]
             assert stand.desk.prompts == [PromptCreate(prompt="a red house", seed=3, steps=2)]
+            await session.start_from("a" * 64, strength=0.5)
+            assert await stand.desk.asked.get() == "start_from"
+            assert stand.desk.starts == [CanvasStart(image_id="a" * 64, strength=0.5)]
             (inlet,) = stand.desk.inlets
             assert (inlet.name, bytes(inlet.heard), inlet.closed) == ("tests", b"\1\0\2\0", True)
             with pytest.raises(ClientError, match="announce_audio"):
@@ -95,6 +99,8 @@ def test_what_the_wire_would_refuse_is_refused_at_once(serving: Any) -> None:
         async with serving.stand() as stand, connect(stand.url) as session:
             with pytest.raises(ClientError, match="prompt"):
                 await session.prompt("")
+            with pytest.raises(ClientError, match="image_id"):
+                await session.start_from("short")
             with pytest.raises(ClientError, match="audio_rate"):
                 await session.announce_audio(5)
             with pytest.raises(ClientError, match="announce_audio"):

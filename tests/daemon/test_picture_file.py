@@ -156,3 +156,15 @@ def test_a_damaged_or_foreign_file_is_named(what: str, tmp_path: Path) -> None:
     path.write_bytes(damaged(encode(RGB, stored()))[what])
     with pytest.raises(GalleryError, match=str(path)):
         read(path)
+
+
+def test_what_a_picture_was_made_from_is_kept_and_said_as_a1111_says_it() -> None:
+    record = stored(source_sha256="ab" * 32, mask_sha256="cd" * 32, strength=0.35)
+    assert parameters(record).endswith(
+        "Model: embedded, Denoising strength: 0.35, " + parameters(record).split(", ")[-1]
+    )
+    assert "Denoising" not in parameters(stored())
+    told = picture(record)
+    assert (told.source_sha256, told.strength) == ("ab" * 32, 0.35)
+    written = json.loads(chunks(encode(RGB, record))["speakage"])
+    assert (written["source_sha256"], written["mask_sha256"], written["strength"]) == ("ab" * 32, "cd" * 32, 0.35)

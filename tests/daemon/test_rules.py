@@ -36,6 +36,7 @@ PURE = {
     "understanding.commands": "tests/daemon/understanding/test_talking.py",
     "understanding.moments": "tests/daemon/painting/test_ledger.py",
     "painting.ledger": "tests/daemon/painting/test_ledger.py",
+    "understanding.strength": "tests/daemon/understanding/test_talking.py",
     "serving.wire": "tests/daemon/serving/test_wire.py",
     "serving.outbox": "tests/daemon/serving/test_outbox.py",
     "serving.access": "tests/daemon/serving/test_access.py",

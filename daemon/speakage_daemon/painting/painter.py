@@ -41,6 +41,7 @@ from speakage_engines.api import (
     PictureModelInfo,
     Preview,
     Rgb,
+    Start,
 )
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Job:
     """Of the utterance when it was decided on; ``None`` for typed prompts and drafts."""
     draft: bool = False
     """Painted while someone speaks: to be shown, and no loss when a newer one comes."""
+    start: Start | None = None
+    """The picture that it starts from, where the paint names one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,10 @@ class Painter:
         self._unpromoted = None
         self._idle.clear()
         self._wake.set()
+
+    def refuse(self, job: Job, reason: str) -> None:
+        """This one cannot be painted."""
+        self._fail(job, reason)
 
     def promote(self, decision: Promote, moments: Moments | None = None) -> None:
         """Make a revision's picture the final one: at once if it is painted, else as soon as it is.
@@ -196,6 +203,7 @@ class Painter:
             adapters=paint.adapters,
             guidance=paint.guidance,
             carried=carried,
+            start=job.start,
         )
         previews = grid.paint(self._model, request, paint.seeds)
         step, encode_ms = 0, 0.0
@@ -307,6 +315,9 @@ class Painter:
             engine_key=info.engine_key,
             adapters=info.adapters,
             carried_strength=finished.carried_strength,
+            source_sha256=paint.start.image_id if paint.start else "",
+            mask_sha256=paint.start.mask_id if paint.start else "",
+            strength=paint.start.strength if paint.start else None,
             timings=finished.timings,
         )
         return self._store(finished.rgb, record)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from speakage_daemon.events import Picture, PromptCreate
+from speakage_daemon.events import CanvasStart, Picture, PromptCreate
+from speakage_daemon.uploads import Upload
+from speakage_engines.api import Rgb
 
 AudioFormat: TypeAlias = Literal["pcm_s16le", "pcm_f32le"]
 
@@ -24,7 +26,7 @@ class AudioInlet(Protocol):
 
 
 class Desk(Protocol):
-    """Takes what clients ask for. Every method is called on the event loop and returns at once.
+    """Takes what clients ask for. Every method but one is called on the event loop, and returns at once.
 
     A method that raises a :class:`SpeakageError` has its sentence told to the client that asked.
     """
@@ -37,6 +39,12 @@ class Desk(Protocol):
 
     def paint(self, message: PromptCreate) -> None:
         """Paint a typed prompt."""
+
+    def keep_picture(self, rgb: Rgb) -> Upload:
+        """Keep a picture or a mask to start from; raises :class:`PictureError`. May take a moment, so in a thread."""
+
+    def start_from(self, message: CanvasStart) -> None:
+        """Start from a picture from now on, or no longer; raises :class:`PictureError`."""
 
     def take_floor(self, name: str, rate: int, audio_format: AudioFormat) -> AudioInlet:
         """Hear this client from now on; raises :class:`SourceError`.

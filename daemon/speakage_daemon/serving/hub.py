@@ -25,6 +25,8 @@ from speakage_daemon.events import (
     Listening,
     ListeningChanged,
     PartialImage,
+    Start,
+    StartChanged,
     Status,
 )
 from speakage_daemon.serving import wire
@@ -68,6 +70,7 @@ class Standing:
     engines: Engines
     listening: Listening
     badges: tuple[str, ...]
+    start: Start | None
 
 
 class Client:
@@ -128,6 +131,7 @@ class Hub:
         self._farewell: Farewell | None = None
         self._engines = LOADING
         self._listening = Listening(listening=False, mode="open", source="none")
+        self._start: Start | None = None
         self._badges: dict[str, str] = {}
         self._ended: deque[tuple[int, int]] = deque(maxlen=_ENDED_KEPT)
 
@@ -141,6 +145,8 @@ class Hub:
         stamped = dataclasses.replace(event, event_id=self._next_id())
         if isinstance(stamped, ListeningChanged):
             self._listening = Listening(listening=stamped.listening, mode=stamped.mode, source=stamped.source)
+        if isinstance(stamped, StartChanged):
+            self._start = stamped.start
         if self._late(stamped):
             self.dropped_previews += 1
             return
@@ -184,6 +190,7 @@ class Hub:
             engines=self._engines,
             listening=self._listening,
             badges=tuple(self._badges.values()),
+            start=self._start,
         )
         client = Client(standing, self._client_queue)
         if self._farewell is not None:

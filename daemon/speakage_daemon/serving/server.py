@@ -37,6 +37,7 @@ from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.pages import ERROR_HANDLERS, Pages
 from speakage_daemon.serving.ports import holder
 from speakage_daemon.serving.stream import Floor, Stream
+from speakage_daemon.serving.uploads import Uploads
 from speakage_daemon.serving.websocket import stream_protocol
 
 MAX_FRAME_BYTES: Final = 1 << 20
@@ -66,7 +67,7 @@ class Server:
         self._pem = _certificate(settings)
         self._socket = _bind(settings)
         stream = Stream(hub, pictures, desk, Floor(desk))
-        self._app = self._application(stream, Pages(hub, pictures, ready))
+        self._app = self._application(stream, Pages(hub, pictures, ready), Uploads(desk))
 
     @property
     def port(self) -> int:
@@ -108,7 +109,7 @@ class Server:
             async with asyncio.timeout(_LEAVE_S):
                 await self._hub.wait_empty()
 
-    def _application(self, stream: Stream, pages: Pages) -> ASGIApp:
+    def _application(self, stream: Stream, pages: Pages, uploads: Uploads) -> ASGIApp:
         settings = self._settings
         access = Access(
             host=settings.host, port=self.port, tls=self._pem is not None, allowed_origins=settings.allowed_origins
@@ -116,9 +117,11 @@ class Server:
         middleware = [Middleware(Guard, access=access)]
         if settings.allowed_origins:
             origins = [origin.rstrip("/").lower() for origin in settings.allowed_origins]
-            middleware.append(Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "DELETE"]))
+            middleware.append(
+                Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"])
+            )
         return Starlette(
-            routes=[*pages.routes(), WebSocketRoute("/v1/stream", stream.serve)],
+            routes=[*pages.routes(), *uploads.routes(), WebSocketRoute("/v1/stream", stream.serve)],
             middleware=middleware,
             exception_handlers=dict(ERROR_HANDLERS),
         )

@@ -18,8 +18,9 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from speakage_daemon import __version__
-from speakage_daemon.errors import GalleryError, SourceError, SpeakageError, WireError
+from speakage_daemon.errors import GalleryError, PictureError, SourceError, SpeakageError, WireError
 from speakage_daemon.events import (
+    CanvasStart,
     Error,
     ErrorCode,
     ListenStart,
@@ -130,6 +131,7 @@ class Connection:
             engines=standing.engines,
             listening=standing.listening,
             badges=standing.badges,
+            start=standing.start,
             pictures=tuple(await self._told_pictures()),
         )
 
@@ -165,8 +167,7 @@ class Connection:
             except RefusedError as refusal:
                 self._refuse(refusal)
             except SpeakageError as error:
-                code: ErrorCode = "bad_audio" if isinstance(error, SourceError) else "internal"
-                self._refuse(RefusedError(code, str(error)))
+                self._refuse(RefusedError(_code(error), str(error)))
             except Exception:
                 # the border of this connection: one client's wish must not end the others'
                 logger.exception("a client's message could not be handled")
@@ -203,11 +204,23 @@ class Connection:
                     desk.listen_stop()
             case PromptCreate():
                 desk.paint(message)
+            case CanvasStart():
+                desk.start_from(message)
             case _:
                 assert_never(message)
 
     def _refuse(self, refusal: RefusedError) -> None:
         self._stream.hub.reply(self._client, Error(code=refusal.code, message=str(refusal), field=refusal.field))
+
+
+def _code(error: SpeakageError) -> ErrorCode:
+    match error:
+        case SourceError():
+            return "bad_audio"
+        case PictureError():
+            return "bad_message"
+        case _:
+            return "internal"
 
 
 def _picture_id(text: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
+from speakage_daemon.events import Start
 from speakage_daemon.understanding.changes import Focused, changed
 from speakage_daemon.understanding.meaning import (
     Choose,
@@ -19,6 +20,7 @@ from speakage_daemon.understanding.meaning import (
     Meaning,
     MoreLikeThat,
     NudgeGuidance,
+    NudgeStrength,
     Order,
     Plain,
     Redo,
@@ -30,6 +32,7 @@ from speakage_daemon.understanding.meaning import (
     SetSeed,
     SetSize,
     SetSteps,
+    SetStrength,
     Shape,
     Undo,
 )
@@ -42,6 +45,11 @@ _LEAST_GUIDANCE, _MOST_GUIDANCE = 1.0, 30.0
 """1 follows the prompt and nothing more; below, the prompt is left out again."""
 _MOST_AT_ONCE: Final = 16
 _SMALLEST, _LARGEST = 64, 2_048
+_LEAST_STRENGTH: Final = 0.05
+STRENGTH: Final = 0.6
+"""Of a picture that is started from, unless something else is asked for."""
+PART_STRENGTH: Final = 1.0
+"""Of a part of one: nothing is left of what was there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,8 @@ class Sheet:
     height: int
     batch: int = 1
     """Pictures at once."""
+    start: Start | None = None
+    """The picture that is started from; ``None`` for noise alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +123,32 @@ def painted(canvas: Canvas, seeds: tuple[int, ...]) -> Canvas:
     return replace(canvas, sheet=sheet, shown=(*canvas.shown, *pictures)[-_KEPT:])
 
 
+def started(canvas: Canvas, start: Start) -> Canvas:
+    """From now on this picture is what is changed: the words that there were are not about it."""
+    sheet = replace(canvas.sheet, scene=Scene(), focus=0, seeds=(), start=start)
+    if _fresh(canvas.sheet, bool(start.mask_id)):
+        # taken in its place, so that undo leads to what was before both
+        return replace(canvas, sheet=sheet, future=())
+    return _turned(canvas, sheet)
+
+
+def let_go(canvas: Canvas) -> Canvas:
+    """Start from it no longer: from the whole picture again where a part was meant, else from noise alone.
+
+    Where nothing was said since, the canvas is as it was before.
+    """
+    start, before = canvas.sheet.start, canvas
+    if start is None:
+        return canvas
+    while before.past and _fresh(before.sheet, bool(start.mask_id)):
+        before = _back(before, 1)
+    if before is not canvas and not _fresh(before.sheet, bool(start.mask_id)):
+        return before
+    earlier = (sheet.start for sheet in reversed(canvas.past))
+    under = next((other for other in earlier if other is None or not other.mask_id), None) if start.mask_id else None
+    return _turned(canvas, replace(canvas.sheet, start=under))
+
+
 def chosen(canvas: Canvas, number: int) -> Sheet | None:
     """The picture that a number means: in the grid where one is shown, else among all that were; ``None`` for none."""
     sheet = canvas.sheet
@@ -153,11 +189,21 @@ def _ordered(canvas: Canvas, order: Order) -> Canvas:
 
 def _set(
     sheet: Sheet,
-    order: Plain | SetSteps | ScaleSteps | SetSize | ScaleSize | SetSeed | SetGuidance | NudgeGuidance | SetBatch,
+    order: Plain
+    | SetSteps
+    | ScaleSteps
+    | SetSize
+    | ScaleSize
+    | SetSeed
+    | SetGuidance
+    | NudgeGuidance
+    | SetBatch
+    | SetStrength
+    | NudgeStrength,
 ) -> Sheet:
     match order:
         case Plain.CLEAR:
-            return replace(sheet, scene=Scene(), focus=0, seeds=())
+            return replace(sheet, scene=Scene(), focus=0, seeds=(), start=None)
         case Plain.KEEP_SEED:
             return replace(sheet, seed_kept=True)
         case Plain():
@@ -180,8 +226,23 @@ def _set(
         case SetBatch(batch=batch):
             batch = _within(batch, 1, _MOST_AT_ONCE)
             return replace(sheet, batch=batch, seeds=sheet.seeds[:batch])
+        case SetStrength(strength=strength):
+            return _strong(sheet, strength)
+        case NudgeStrength(by=by):
+            return _strong(sheet, sheet.start.strength + by) if sheet.start else sheet
         case _:
             assert_never(order)
+
+
+def _strong(sheet: Sheet, strength: float) -> Sheet:
+    if sheet.start is None:
+        return sheet
+    return replace(sheet, start=replace(sheet.start, strength=round(min(max(strength, _LEAST_STRENGTH), 1.0), 2)))
+
+
+def _fresh(sheet: Sheet, masked: bool) -> bool:
+    """Nothing was said since this start, of a part or of the whole."""
+    return sheet.start is not None and bool(sheet.start.mask_id) == masked and sheet.scene.empty
 
 
 def _turned(canvas: Canvas, sheet: Sheet) -> Canvas:

@@ -23,6 +23,7 @@ from speakage_daemon.understanding.meaning import (
     Move,
     Negative,
     NudgeGuidance,
+    NudgeStrength,
     Number,
     OnThings,
     Order,
@@ -42,6 +43,7 @@ from speakage_daemon.understanding.meaning import (
     SetSeed,
     SetSize,
     SetSteps,
+    SetStrength,
     Style,
     Swap,
     Undo,
@@ -160,6 +162,10 @@ def _order(order: Order) -> str:
             return "guidance: more" if by > 0 else "guidance: less"
         case SetBatch(batch=batch):
             return f"pictures at once: {batch}"
+        case SetStrength(strength=strength):
+            return f"strength: {strength:g}"
+        case NudgeStrength(by=by):
+            return "strength: more" if by > 0 else "strength: less"
         case _:
             assert_never(order)
 

@@ -1,9 +1,9 @@
 """The grammar: whether a sentence asks for a new picture, an edit or a command, and which. Pure.
 
 Corrections inside the sentence are resolved first (:mod:`.corrections`), polite words are taken off, then it is tried
-as a command (:mod:`.orders`), then as an edit of what is on the canvas (:mod:`.edits`). What is neither, or could be
-something else, is a new picture: nothing that was said is lost, and no text is an error. Nothing is done here
-(:mod:`.canvas` does).
+as a command (:mod:`.orders`, :mod:`.strength`), then as an edit of what is on the canvas (:mod:`.edits`). What is
+neither, or could be something else, is a new picture: nothing that was said is lost, and no text is an error. Nothing
+is done here (:mod:`.canvas` does).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning
 from speakage_daemon.understanding.orders import order_of
 from speakage_daemon.understanding.prompt import prompt_of
 from speakage_daemon.understanding.reading import scene_of
+from speakage_daemon.understanding.strength import named_strength, strength_of
 
 _POLITE: Final = re.compile(
     r"""^(?:
@@ -54,7 +55,9 @@ def understand(text: str, canvas: Canvas) -> Meaning:
     """What a sentence means on this canvas. Never raises."""
     said = _unpadded(corrected(text))
     plain = " ".join(_CONTRACTIONS.get(word, word) for word in _TIMES.sub(" by ", said).split())
-    if order := order_of(plain.replace(",", "")):
+    sentence = plain.replace(",", "")
+    strength = strength_of(sentence) if canvas.sheet.start else None
+    if order := strength or named_strength(sentence) or order_of(sentence):
         return Command(order=order)
     on = Focused(scene=canvas.sheet.scene, focus=canvas.sheet.focus)
     changes = changes_of(plain, on)

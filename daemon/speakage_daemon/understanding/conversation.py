@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from speakage_daemon.config import PictureSettings
-from speakage_daemon.events import DaemonEvent, Kind, PromptCreate, Understood
+from speakage_daemon.errors import PictureError
+from speakage_daemon.events import CanvasStart, DaemonEvent, Kind, PromptCreate, StartChanged, Understood
 from speakage_daemon.painting.painter import Job, Painter
 from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.chips import described
-from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict
+from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict, start_of
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain
 from speakage_daemon.understanding.moments import Moments
+from speakage_daemon.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Surroundings:
     listen: Callable[[bool], None]
     """Start or stop listening."""
     publish: Callable[[DaemonEvent], None]
+    uploads: Uploads
+    """Pictures to start from."""
 
 
 class Conversation:
@@ -40,8 +44,14 @@ class Conversation:
         self._painter = painter
         self._around = around
         self._seed = settings.fixed_seed
+        self._told = director.canvas.sheet.start
         self._drafts = Budget(settings.drafts_per_minute)
         self._on_trial = settings.drafts_per_minute > 0
+
+    @property
+    def uploads(self) -> Uploads:
+        """Pictures to start from."""
+        return self._around.uploads
 
     def while_speaking(self, utterance: int, settled: str) -> None:
         """Paint what is certain so far in one step, as often as is allowed."""
@@ -72,6 +82,7 @@ class Conversation:
         verdict = self._director.at_end(utterance, text, self._draw_seed())
         self._tell(utterance, text, verdict, final=True)
         self._act(verdict.decision, moments)
+        self._tell_start()
         match verdict.meaning:
             case Command(order=Plain.STOP_LISTENING):
                 self._around.listen(False)
@@ -79,9 +90,29 @@ class Conversation:
                 pass
 
     def typed(self, message: PromptCreate) -> None:
-        """Paint what was typed."""
+        """Paint what was typed; raises :class:`PictureError` for what it cannot start from."""
+        self._check(message)
         seed = self._draw_seed() if message.seed is None else message.seed
         self._act(self._director.typed(self._around.number(), message, seed))
+        self._tell_start()
+
+    def start_from(self, message: CanvasStart) -> None:
+        """Start from a picture, or no longer; raises :class:`PictureError` for what it cannot start from."""
+        self._check(message)
+        self._director.start_from(message)
+        self._tell_start()
+
+    def _check(self, message: CanvasStart | PromptCreate) -> None:
+        if start := start_of(message):
+            self._around.uploads.start(start)
+        elif field := next((name for name in ("mask_id", "strength") if getattr(message, name) is not None), None):
+            raise PictureError(f"{field}: there is nothing to start from without image_id; send both")
+
+    def _tell_start(self) -> None:
+        start = self._director.canvas.sheet.start
+        if start != self._told:
+            self._told = start
+            self._around.publish(StartChanged(start=start))
 
     def _tell(self, utterance: int, text: str, verdict: Verdict, *, final: bool) -> None:
         if verdict.meaning is None:
@@ -100,7 +131,14 @@ class Conversation:
     def _act(self, decision: Decision, moments: Moments | None = None, *, draft: bool = False) -> None:
         match decision:
             case Paint():
-                self._painter.submit(Job(paint=decision, requested=time.monotonic(), moments=moments, draft=draft))
+                job = Job(paint=decision, requested=time.monotonic(), moments=moments, draft=draft)
+                try:
+                    job.start = self._around.uploads.start(decision.start) if decision.start else None
+                except PictureError as error:
+                    # an undo may lead back to one that is forgotten by now
+                    self._painter.refuse(job, str(error))
+                else:
+                    self._painter.submit(job)
             case Promote():
                 self._painter.promote(decision, moments)
             case None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from speakage_daemon.events import PromptCreate
-from speakage_daemon.understanding.canvas import Canvas, apply, painted
+from speakage_daemon.events import CanvasStart, PromptCreate, Start
+from speakage_daemon.understanding.canvas import PART_STRENGTH, STRENGTH, Canvas, apply, let_go, painted, started
 from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
@@ -28,6 +28,7 @@ from speakage_daemon.understanding.meaning import (
     ScaleSize,
     SetGuidance,
     SetSize,
+    SetStrength,
 )
 from speakage_daemon.understanding.prompt import same_meaning
 from speakage_daemon.understanding.reading import scene_of
@@ -41,6 +42,7 @@ _CANNOT: Final = {
 }
 """What is understood and cannot be painted yet, and why."""
 _WITHOUT_GUIDANCE: Final = "guidance: this model paints without"
+_NO_START: Final = "a strength without a picture to start from"
 _EDITING: Final = frozenset(
     words(
         "make add remove delete erase put move change turn replace swap switch give take get bring without no not more",
@@ -79,6 +81,8 @@ class Paint:
     """None for the model's own."""
     batch: int = 1
     """Pictures in one image."""
+    start: Start | None = None
+    """The picture that it starts from."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -162,6 +166,7 @@ class Director:
 
     def typed(self, utterance: int, message: PromptCreate, seed: int) -> Paint:
         """A typed prompt is taken to the letter, and is final at once; what is said next may change it."""
+        start = start_of(message) or self._canvas.sheet.start
         self._begin(utterance, seed)
         self._newest = Paint(
             utterance=utterance,
@@ -174,9 +179,16 @@ class Director:
             final=True,
             adapters=message.adapters,
             guidance=self._guidance(self._canvas),
+            start=start,
         )
-        self._canvas = painted(apply(self._canvas, Create(scene=scene_of(message.prompt))), (seed,))
+        canvas = apply(self._canvas, Create(scene=scene_of(message.prompt)))
+        self._canvas = painted(replace(canvas, sheet=replace(canvas.sheet, start=start)), (seed,))
         return self._newest
+
+    def start_from(self, message: CanvasStart) -> None:
+        """From now on, and for an utterance that is being heard too."""
+        start = start_of(message)
+        self._canvas = self._found = started(self._canvas, start) if start else let_go(self._canvas)
 
     def _begin(self, utterance: int, seed: int) -> None:
         if utterance != self._utterance:
@@ -214,6 +226,7 @@ class Director:
             final=final,
             guidance=self._guidance(canvas),
             batch=sheet.batch,
+            start=sheet.start,
         )
 
     def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:
@@ -229,6 +242,8 @@ class Director:
                 return next((_CANNOT[type(change)] for change in changes if type(change) in _CANNOT), "")
             case Command(order=SetGuidance() | NudgeGuidance()) if self._own_guidance <= 1:
                 return _WITHOUT_GUIDANCE
+            case Command(order=SetStrength()) if self._found.sheet.start is None:
+                return _NO_START
             case Command(order=order):
                 return _CANNOT.get(type(order), "")
             case _:
@@ -246,8 +261,18 @@ class Director:
         return wanted
 
 
+def start_of(message: CanvasStart | PromptCreate) -> Start | None:
+    """What a message wants to start from, if anything."""
+    if message.image_id is None:
+        return None
+    usual = PART_STRENGTH if message.mask_id else STRENGTH
+    return Start(image_id=message.image_id, mask_id=message.mask_id or "", strength=message.strength or usual)
+
+
 def _same_picture(one: Paint, other: Paint) -> bool:
-    ours, theirs = ((each.negative, each.seed, each.steps, each.guidance, each.batch) for each in (one, other))
+    ours, theirs = (
+        (each.negative, each.seed, each.steps, each.guidance, each.batch, each.start) for each in (one, other)
+    )
     if ours != theirs:
         return False
     return same_meaning(one.prompt, other.prompt)

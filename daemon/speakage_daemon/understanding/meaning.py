@@ -279,9 +279,23 @@ class SetBatch:
     batch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStrength:
+    """How much may change of the picture that is started from, above 0 and to 1."""
+
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NudgeStrength:
+    """More or less of it."""
+
+    by: float
+
+
 Order: TypeAlias = (
     Plain | Undo | Redo | Choose | SetSteps | ScaleSteps | SetSize | ScaleSize | SetSeed | SetGuidance
-    | NudgeGuidance | SetBatch
+    | NudgeGuidance | SetBatch | SetStrength | NudgeStrength
 )  # fmt: skip
 
 

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from fakes import Record, StepByStep
+from speakage_daemon import events
 from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
 from speakage_daemon.painting.painter import Job, Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
 from speakage_daemon.understanding.moments import Moments
+from speakage_engines.api import Start
 
 
 def job(prompt: str, utterance: int = 1, revision: int = 1, *, final: bool = True) -> Job:
@@ -306,3 +308,23 @@ def test_painting_waits_between_steps_while_words_are_transcribed() -> None:
         await scene.until(lambda: bool(scene.all(ImageCompleted)))
 
     scene.play(script)
+
+
+def test_a_picture_starts_from_what_its_job_brings_and_is_kept_with_it() -> None:
+    scene = Scene()
+    start = Start(rgb=np.zeros((16, 16, 3), np.uint8), strength=0.35)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        wanted = job("a car")
+        wanted.paint = replace(wanted.paint, start=events.Start(image_id="photo", mask_id="part", strength=0.35))
+        wanted.start = start
+        painter.submit(wanted)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+        painter.refuse(job("a dog"), "no picture is kept")
+        await painter.idle()
+
+    scene.play(script)
+    assert scene.model.starts == [start]
+    (record,) = scene.kept
+    assert (record.source_sha256, record.mask_sha256, record.strength) == ("photo", "part", 0.35)
+    assert [failed.reason for failed in scene.all(ImageFailed)] == ["no picture is kept"]

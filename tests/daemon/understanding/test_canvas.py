@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from speakage_daemon.understanding.canvas import Canvas, Sheet, apply, chosen, painted
+from speakage_daemon.events import Start
+from speakage_daemon.understanding.canvas import Canvas, Sheet, apply, chosen, let_go, painted, started
 from speakage_daemon.understanding.meaning import (
     Choose,
     Command,
@@ -12,6 +13,7 @@ from speakage_daemon.understanding.meaning import (
     Edit,
     MoreLikeThat,
     NudgeGuidance,
+    NudgeStrength,
     Order,
     Plain,
     Redo,
@@ -23,6 +25,7 @@ from speakage_daemon.understanding.meaning import (
     SetSeed,
     SetSize,
     SetSteps,
+    SetStrength,
     Shape,
     Style,
     Undo,
@@ -158,6 +161,60 @@ def test_what_is_done_elsewhere_leaves_the_canvas_alone() -> None:
     dog = create(BLANK, "a dog", 7)
     for what in (Plain.SAVE, Plain.HELP, Plain.CANCEL, Plain.NOTHING, Plain.STOP_LISTENING, Plain.START_LISTENING):
         assert order(dog, what) == dog
+
+
+PHOTO = Start(image_id="photo", strength=0.6)
+PART = Start(image_id="photo", mask_id="part", strength=1.0)
+
+
+def test_a_picture_to_start_from_takes_the_words_with_it_and_stays_until_clear() -> None:
+    dog = create(BLANK, "a dog", 7)
+    photo = started(dog, PHOTO)
+    assert (photo.prompt, photo.sheet.start, photo.sheet.seeds) == ("", PHOTO, ())
+    castle = create(photo, "a castle", 8)
+    assert (castle.prompt, castle.sheet.start) == ("a castle", PHOTO)
+    assert order(castle, Plain.AGAIN).sheet.start == PHOTO
+    assert order(castle, Plain.CLEAR).sheet.start is None
+    assert order(castle, Undo(times=2)).sheet == dog.sheet
+    other = started(photo, replace(PHOTO, image_id="other"))
+    assert order(other, Undo()).sheet == dog.sheet, "one that nothing was said of is not gone back to"
+
+
+def test_a_start_is_let_go_as_if_it_had_not_been_where_nothing_was_said_since() -> None:
+    dog = create(BLANK, "a dog", 7)
+    assert let_go(dog) is dog
+    photo = started(dog, PHOTO)
+    assert let_go(photo).sheet == dog.sheet
+    assert let_go(order(photo, SetStrength(strength=0.4))).sheet == dog.sheet
+    part = started(photo, PART)
+    assert let_go(part).sheet == photo.sheet
+    assert let_go(started(part, replace(PART, mask_id="other"))).sheet == photo.sheet
+    assert let_go(started(dog, PART)).sheet == dog.sheet
+    assert let_go(replace(BLANK, sheet=photo.sheet)).sheet.start is None, "its past is forgotten"
+
+
+def test_a_start_is_let_go_but_not_the_words_that_were_said_since() -> None:
+    dog = create(BLANK, "a dog", 7)
+    castle = create(started(dog, PHOTO), "a castle", 8)
+    gone = let_go(castle)
+    assert (gone.prompt, gone.sheet.start) == ("a castle", None)
+    assert order(gone, Undo()).sheet == castle.sheet
+    moon = create(started(castle, PART), "a moon", 9)
+    assert (let_go(moon).prompt, let_go(moon).sheet.start) == ("a moon", PHOTO)
+    assert let_go(let_go(moon)).sheet.start is None
+    assert let_go(create(started(dog, PART), "a moon", 9)).sheet.start is None
+
+
+def test_the_strength_is_within_its_bounds_and_needs_a_picture() -> None:
+    castle = create(started(BLANK, PHOTO), "a castle", 8)
+    for what, strength in (
+        (SetStrength(strength=0.35), 0.35), (NudgeStrength(by=0.15), 0.75), (NudgeStrength(by=-0.15), 0.45),
+        (NudgeStrength(by=0.9), 1.0), (NudgeStrength(by=-0.9), 0.05),
+    ):  # fmt: skip
+        changed = order(castle, what)
+        assert changed.sheet == replace(castle.sheet, start=replace(PHOTO, strength=strength))
+    for what in (SetStrength(strength=0.35), NudgeStrength(by=0.15)):
+        assert order(BLANK, what).sheet == BLANK.sheet
 
 
 def test_every_kind_is_handled() -> None:

@@ -2,11 +2,14 @@
 
 import pytest
 
+from speakage_daemon.events import Start
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import Command, Edit, OnThings, Plain
 from speakage_daemon.understanding.reading import scene_of
+
+PHOTO = Start(image_id="photo", strength=0.6)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +62,14 @@ from speakage_daemon.understanding.reading import scene_of
         ("more guidance", ("command", "guidance: more")),
         ("less guidance", ("command", "guidance: less")),
         ("show me four", ("command", "pictures at once: 4")),
+        ("only a little", ("command", "strength: 0.35")),
+        ("a bit more", ("command", "strength: more")),
+        ("a bit less", ("command", "strength: less")),
     ],
 )  # fmt: skip
 def test_the_chips_say_what_was_understood(said: str, chips: tuple[str, ...]) -> None:
     scene = scene_of("a shiny car and three trees, dreamy, no cats")
-    canvas = Canvas(sheet=Sheet(steps=6, guidance=5.0, width=512, height=512, scene=scene))
+    canvas = Canvas(sheet=Sheet(steps=6, guidance=5.0, width=512, height=512, scene=scene, start=PHOTO))
     assert described(understand(said, canvas)) == chips
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 from speakage_daemon.config import PictureSettings
-from speakage_daemon.events import Understood
+from speakage_daemon.errors import PictureError
+from speakage_daemon.events import CanvasStart, PromptCreate, Start, StartChanged, Understood
 from speakage_daemon.painting.painter import Job
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director, Promote
 from speakage_daemon.understanding.moments import Moments
+from speakage_daemon.uploads import KEPT, Uploads
 
 NOW = Moments(last_voiced=100.0, transcribing=100.25, transcribed=100.3)
 
@@ -21,6 +26,10 @@ class Easel:
     def __init__(self) -> None:
         self.jobs: list[Job] = []
         self.promoted: list[Promote] = []
+        self.refused: list[str] = []
+
+    def refuse(self, job: Job, reason: str) -> None:
+        self.refused.append(reason)
 
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
@@ -34,7 +43,10 @@ class Room:
         self.easel: Any = Easel()
         self.listening: list[bool] = []
         self.told: list[Any] = []
-        around = Surroundings(number=lambda: 9, listen=self.listening.append, publish=self.told.append)
+        self.uploads = Uploads(8, 8)
+        around = Surroundings(
+            number=lambda: 9, listen=self.listening.append, publish=self.told.append, uploads=self.uploads
+        )
         canvas = Canvas(sheet=Sheet(steps=steps, guidance=2.5, width=128, height=128))
         settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
         self.conversation = Conversation(Director(canvas), self.easel, around, settings)
@@ -136,3 +148,51 @@ def test_seeds_are_drawn_unless_one_is_set() -> None:
         room.say(2, "a boat")
     assert [job.paint.seed for job in fixed.easel.jobs] == [7, 7]
     assert len({job.paint.seed for job in drawn.easel.jobs}) == 2
+
+
+def shade(value: int) -> np.ndarray:
+    return np.full((8, 8, 3), value, np.uint8)
+
+
+def test_a_picture_is_started_from_told_once_and_cleared_by_voice() -> None:
+    room = Room()
+    picture = room.uploads.keep(shade(90)).id
+    room.conversation.start_from(CanvasStart(image_id=picture))
+    room.say(1, "a castle")
+    (job,) = room.easel.jobs
+    assert job.start.strength == 0.6
+    np.testing.assert_array_equal(job.start.rgb, shade(90))
+    room.say(2, "only a little")
+    assert room.easel.jobs[-1].start.strength == 0.35
+    room.say(3, "clear")
+    starts = [told.start for told in room.told if isinstance(told, StartChanged)]
+    assert starts == [Start(image_id=picture, strength=0.6), Start(image_id=picture, strength=0.35), None]
+    room.say(4, "a dog")
+    assert room.easel.jobs[-1].start is None
+
+
+def test_what_a_message_cannot_start_from_changes_nothing() -> None:
+    room = Room()
+    for message, sentence in (
+        (CanvasStart(image_id="0" * 64), "image_id: no picture"),
+        (CanvasStart(strength=0.5), "strength: there is nothing to start from without image_id"),
+        (CanvasStart(mask_id="0" * 64), "mask_id: there is nothing"),
+    ):
+        with pytest.raises(PictureError, match=sentence):
+            room.conversation.start_from(message)
+    with pytest.raises(PictureError, match="image_id"):
+        room.conversation.typed(PromptCreate(prompt="a car", image_id="0" * 64))
+    assert room.told == []
+    assert room.easel.jobs == []
+
+
+def test_an_undo_to_a_picture_that_is_forgotten_says_so() -> None:
+    room = Room()
+    room.conversation.typed(PromptCreate(prompt="a castle", image_id=room.uploads.keep(shade(200)).id))
+    room.conversation.typed(PromptCreate(prompt="a dog", image_id=room.uploads.keep(shade(201)).id))
+    for value in range(KEPT):
+        room.uploads.keep(shade(value))
+    room.say(3, "undo")
+    assert len(room.easel.jobs) == 2
+    (reason,) = room.easel.refused
+    assert "send it again" in reason

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speakage_daemon.events import PromptCreate
+from speakage_daemon.events import CanvasStart, PromptCreate, Start
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.director import Director, Paint, Promote
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Plain
@@ -286,3 +286,58 @@ def test_what_was_typed_can_be_changed_by_voice() -> None:
     painting.typed(1, PromptCreate(prompt="a castle in the snow"), 5)
     edit = painted(painting, 2, "add a dragon", 6)
     assert (edit.prompt, edit.seed) == ("a castle and a dragon in the snow", 5)
+
+
+PHOTO = CanvasStart(image_id="photo")
+START = Start(image_id="photo", strength=0.6)
+
+
+def test_what_is_said_changes_the_picture_that_was_brought() -> None:
+    painting = director()
+    painted(painting, 1, "a car on a beach")
+    painting.start_from(PHOTO)
+    castle = painted(painting, 2, "a castle in the snow", 7)
+    assert (castle.prompt, castle.start) == ("a castle in the snow", START)
+    edit = painted(painting, 3, "make it blue")
+    assert (edit.prompt, edit.start, edit.seed) == ("a blue castle in the snow", START, 7)
+    painting.start_from(CanvasStart())
+    assert painted(painting, 4, "add a dragon").start is None
+
+
+def test_another_strength_is_another_picture_of_the_same_words_and_seed() -> None:
+    painting = director()
+    painting.start_from(PHOTO)
+    castle = painted(painting, 1, "a castle", 7)
+    little = painted(painting, 2, "only a little")
+    assert (little.prompt, little.seed, little.start) == ("a castle", 7, Start(image_id="photo", strength=0.35))
+    assert castle.start == START
+    assert painted(painting, 3, "strength eighty percent").start == Start(image_id="photo", strength=0.8)
+    assert painting.at_end(4, "clear", 1).decision is None
+    assert painted(painting, 5, "a dog").start is None
+
+
+def test_a_strength_without_a_picture_is_told_and_loose_words_stay_words() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    verdict = painting.at_end(2, "strength 0.4", 8)
+    assert verdict.cannot == "a strength without a picture to start from"
+    assert verdict.decision is None
+    assert isinstance(painting.at_end(3, "only slightly", 8).meaning, Create)
+
+
+def test_a_part_is_painted_anew_whole_unless_something_else_is_asked_for() -> None:
+    painting = director()
+    typed = painting.typed(1, PromptCreate(prompt="a moon", image_id="photo", mask_id="part"), 5)
+    assert typed.start == Start(image_id="photo", mask_id="part", strength=1.0)
+    painting.start_from(CanvasStart(image_id="photo", mask_id="other", strength=0.7))
+    assert painting.typed(2, PromptCreate(prompt="a star"), 5).start == Start(
+        image_id="photo", mask_id="other", strength=0.7
+    )
+
+
+def test_a_picture_that_comes_while_someone_speaks_is_what_is_painted() -> None:
+    painting = director()
+    assert drafted(painting, 1, "a castle").start is None
+    painting.start_from(PHOTO)
+    assert painted(painting, 1, "a castle", 7).start == START
+    assert painting.canvas.sheet.start == START

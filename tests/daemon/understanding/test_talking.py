@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speakage_daemon.events import Start
 from speakage_daemon.understanding import vocabulary as v
-from speakage_daemon.understanding.canvas import Canvas, Sheet, apply, painted
+from speakage_daemon.understanding.canvas import STRENGTH, Canvas, Sheet, apply, painted, started
 from speakage_daemon.understanding.changes import Focused
 from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.commands import understand
@@ -32,9 +33,12 @@ ROWS = rows("docs/talking.md")
 
 
 def canvas(*said: str) -> Canvas:
-    """The canvas after some sentences, each painted."""
+    """The canvas after some sentences, each painted; "(a picture)" stands for one that somebody brought."""
     after = Canvas(sheet=Sheet(steps=6, guidance=5.0, width=512, height=512))
     for sentence in said:
+        if sentence == "(a picture)":
+            after = started(after, Start(image_id="photo", strength=STRENGTH))
+            continue
         after = shown(apply(after, understand(sentence, after)))
     return after
 
