@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+import numpy as np
 import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from speakage_daemon import events
 from speakage_daemon.serving import wire
 from speakage_daemon.serving.guard import SECURITY_HEADERS
+from speakage_daemon.uploads import Uploads, decode
 
 PICTURES = Path(__file__).parent / "pictures"
 DISPLAY = files("speakage_clients") / "display"
@@ -96,6 +98,10 @@ class DummyDaemon:
         self.badges: tuple[str, ...] = ()
         self.gallery: list[tuple[events.Picture, bytes]] = []
         self.messages: list[events.ClientMessage] = []
+        self.uploads: dict[str, np.ndarray] = {}
+        """Pictures and masks by their ids, as they were sent."""
+        self.refusal = ""
+        """Why no upload is taken, if so."""
         self.audio = bytearray()
         self.afters: list[int | None] = []
         self._ids = itertools.count(1)
@@ -208,6 +214,7 @@ class DummyDaemon:
             Route("/display/{name}", self._file),
             Route("/v1/pictures", self._pictures),
             Route("/v1/pictures/{number:int}.png", self._picture),
+            Route("/v1/uploads", self._upload, methods=["POST"]),
             WebSocketRoute("/v1/stream", self._stream),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
@@ -237,6 +244,14 @@ class DummyDaemon:
     async def _picture(self, request: Request) -> Response:
         return Response(self.gallery[request.path_params["number"] - 1][1], media_type="image/png")
 
+    async def _upload(self, request: Request) -> Response:
+        if self.refusal:
+            return JSONResponse({"error": {"code": "bad_picture", "message": self.refusal}}, status_code=400)
+        rgb = decode(await request.body())
+        kept = Uploads(128, 128).keep(rgb)
+        self.uploads[kept.id] = rgb
+        return JSONResponse({"id": kept.id, "width": kept.width, "height": kept.height}, status_code=201)
+
     async def _stream(self, client: WebSocket) -> None:
         await client.accept()
         after = client.query_params.get("after")
@@ -264,7 +279,10 @@ class DummyDaemon:
     async def _receive(self, client: WebSocket) -> None:
         while (frame := await client.receive())["type"] == "websocket.receive":
             if frame.get("text") is not None:
-                self._obey(client, wire.decode_message(frame["text"]))
+                message = wire.decode_message(frame["text"])
+                self._obey(client, message)
+                if isinstance(message, events.CanvasStart):
+                    await client.send_text(wire.encode_event(_started(message, next(self._ids))))
             elif self._floor is client:
                 self.audio.extend(frame["bytes"])
             else:
@@ -345,6 +363,14 @@ class Painting:
         )
         self.daemon.send_image(event, self.scene.png)
         return event
+
+
+def _started(message: events.CanvasStart, event_id: int) -> events.StartChanged:
+    if message.image_id is None:
+        return events.StartChanged(event_id=event_id, start=None)
+    strength = message.strength or (1.0 if message.mask_id else 0.6)
+    start = events.Start(image_id=message.image_id, mask_id=message.mask_id or "", strength=strength)
+    return events.StartChanged(event_id=event_id, start=start)
 
 
 def _json(event: events.DaemonEvent) -> dict[str, Any]:

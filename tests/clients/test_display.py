@@ -675,6 +675,8 @@ def test_everything_has_a_name_and_the_tab_key_goes_in_reading_order(page: Page,
         "Type a prompt",
         "Paint",
         "Use this browser’s microphone",
+        "Start from a picture",
+        "Start from the camera",
         "Open: a castle in the snow",
     ]
 

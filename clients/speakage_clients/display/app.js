@@ -7,6 +7,7 @@ import { ListeningView } from "./listening.js";
 import { PictureView } from "./picture.js";
 import { prose } from "./prose.js";
 import { Stage } from "./stage.js";
+import { Starting } from "./starting.js";
 import { Stream } from "./stream.js";
 import { Strip } from "./strip.js";
 import { TalkButton } from "./talk.js";
@@ -22,6 +23,12 @@ const badges = new Badges(find("#badges"));
 const words = new WordsView(find("#wording"));
 const listening = new ListeningView(find("#listening"), NAME);
 const picture = new PictureView(find("#picture"), { onOpen: (item) => viewer.open(item) });
+const starting = new Starting(find("#starting"), {
+  stream,
+  picture,
+  base: document.baseURI,
+  onTrouble: (sentence) => badges.set("start", sentence),
+});
 const strip = new Strip(find("#strip"), {
   onOpen: (item) => viewer.open(item),
   onTrouble: (sentence) => badges.set("older", sentence),
@@ -59,6 +66,7 @@ function engines(now) {
   find("#connection").textContent = loading ? "The models are loading…" : "";
   listening.waiting(loading ? "Getting ready" : "");
   voice.ready(!loading);
+  starting.ready(now);
 }
 
 function unstored(event, image) {
@@ -75,6 +83,7 @@ async function greet(session) {
   changed(session.listening);
   engines(session.engines);
   details.version(session.version);
+  starting.changed(session.start ?? null);
   strip.add(session.pictures);
   words.reset();
   const [newest] = session.pictures;
@@ -83,7 +92,8 @@ async function greet(session) {
   strip.mark(newest);
   if (known !== undefined) announce(`Painted meanwhile: ${newest.prompt}`);
   try {
-    return await picture.reconnected(newest);
+    await picture.reconnected(newest);
+    return starting.pictured();
   } catch (error) {
     if (error.name !== "EncodingError") throw error;
     return badges.set("older", "The newest picture could not be fetched; the next one will be shown.");
@@ -99,7 +109,9 @@ async function completed(event, image) {
   graph.add(event);
   const left = event.unknown_words.length ? ` Not known to the model: ${event.unknown_words.join(", ")}.` : "";
   announce(`Painted: ${event.prompt}.${left}`);
-  await picture.completed(event, image, item);
+  const shown = picture.completed(event, image, item);
+  starting.painted();
+  await shown;
 }
 
 function connection({ state, reason }) {
@@ -131,6 +143,7 @@ function typed(submit) {
 
 function shortcut(event) {
   const typing = event.target.closest("input, textarea");
+  if (event.key === "Escape" && starting.choosing && !find("dialog[open]")) starting.letGo();
   if (typing && event.key === "Escape") typing.blur();
   if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.key === "f") stage.toggle();
@@ -157,6 +170,7 @@ stream
     const cannot = words.understood(event);
     if (cannot) announce(cannot);
   })
+  .on("canvas.start_changed", ({ start }) => starting.changed(start))
   .on("image_generation.started", started)
   .on("image_generation.partial_image", (event, image) => picture.partial(event, image))
   .on("image_generation.completed", completed)

@@ -102,7 +102,7 @@ export class Painting {
 }
 
 /** By an element rather than `fetch`, which the page's policy keeps from `blob:` addresses. */
-async function load(url) {
+export async function load(url) {
   const image = new Image();
   image.src = url;
   await image.decode();

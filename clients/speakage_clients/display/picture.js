@@ -1,10 +1,10 @@
 /**
  * The one large picture: which event's image is on the wall, how far it has come, and its name for those who
- * cannot see it. `data-state` is `empty | waiting | painting | final`; `data-sha256` is set while a final is shown.
+ * cannot see it. `data-state` is `empty | waiting | painting | final | brought`; `data-sha256` is set while a final is shown.
  * It does not keep past pictures: see strip.js.
  */
 
-import { Painting } from "./painting.js";
+import { Painting, load } from "./painting.js";
 
 const STEP_FADE_MS = 240;
 const FINAL_FADE_MS = 420;
@@ -25,6 +25,29 @@ export class PictureView {
     this.#bar = root.querySelector(".progress span");
     this.#button = root.querySelector("button");
     this.#button.addEventListener("click", () => this.current && onOpen(this.current));
+  }
+
+  /** The last whole picture, as a Blob or its address; null before there was one. */
+  get image() {
+    return this.#image;
+  }
+
+  /** The last whole picture, as something to draw from. */
+  async source() {
+    return this.#image instanceof Blob ? this.#image : load(this.#image);
+  }
+
+  /** A picture to start from: it is on the wall until something is painted of it. */
+  async brought(blob) {
+    this.current = null;
+    this.#image = blob;
+    this.#progress(0, 0);
+    this.#state("brought");
+    this.#name("The picture that you brought", false);
+    // what is disabled feels no hand, and a part of it may be chosen
+    this.#button.disabled = false;
+    this.#button.setAttribute("aria-disabled", "true");
+    await this.#painting.show(blob, STEP_FADE_MS);
   }
 
   started(event) {
@@ -65,6 +88,7 @@ export class PictureView {
   /** No picture comes of what was begun: the former one returns. */
   async abandon() {
     if (this.current) await this.#final(this.#image, this.current);
+    else if (this.#image) await this.brought(this.#image);
     else this.#state("empty");
   }
 
@@ -90,6 +114,7 @@ export class PictureView {
 
   #name(text, openable) {
     this.#button.disabled = !openable;
+    this.#button.removeAttribute("aria-disabled");
     this.#button.setAttribute("aria-label", openable ? `Open the picture: ${text}` : `The picture: ${text}`);
   }
 }
