@@ -661,7 +661,7 @@ def test_everything_has_a_name_and_the_tab_key_goes_in_reading_order(page: Page,
     for region in ("Picture", "Words", "Listening", "Past pictures"):
         expect(page.get_by_role("region", name=region, exact=True)).to_be_attached()
     stops = []
-    for _ in range(10):
+    for _ in range(12):
         page.keyboard.press("Tab")
         stops.append(page.evaluate(f"({NAME_OF})(document.activeElement)"))
         assert page.evaluate("document.activeElement.matches(':focus-visible')")

@@ -59,6 +59,7 @@ def test_a_picture_that_is_dropped_is_on_the_wall_and_what_is_said_changes_it(pa
     assert nth_start(daemon, 1) == events.CanvasStart(image_id=SCENES["castle"].sha256)
     expect(page.locator("#picture")).to_have_attribute("data-state", "brought")
     expect(page.locator("#start-note")).to_contain_text("60 % may change")
+    expect(page.locator("#words")).to_have_text("Say what it should become")
     assert difference(page, "castle") < 4
     daemon.begin("car").complete()
     expect_final(page, "car")

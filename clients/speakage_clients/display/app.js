@@ -27,6 +27,10 @@ const starting = new Starting(find("#starting"), {
   stream,
   picture,
   base: document.baseURI,
+  onBrought: () => {
+    words.brought();
+    strip.mark({});
+  },
   onTrouble: (sentence) => badges.set("start", sentence),
 });
 const strip = new Strip(find("#strip"), {

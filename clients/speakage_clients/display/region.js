@@ -40,6 +40,7 @@ export class Region {
   /** What was chosen is painted, or being painted: the next stroke begins another part. */
   used() {
     this.#canvas.dataset.used = "";
+    this.#draw();
   }
 
   clear() {
@@ -116,14 +117,14 @@ export class Region {
     return { x: share(event.clientX - box.left, box.width), y: share(event.clientY - box.top, box.height) };
   }
 
-  /** All but the part is dimmed, and a light runs round it. */
+  /** A light runs round the part, and all else is dimmed until it is painted. */
   #draw() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     Object.assign(this.#canvas, { width, height });
     if (!this.active) return;
     const context = this.#context;
     context.fillStyle = "rgb(12 11 13 / 62%)";
-    context.fillRect(0, 0, width, height);
+    if (!("used" in this.#canvas.dataset)) context.fillRect(0, 0, width, height);
     Object.assign(context, { shadowColor: "#ffb46b", shadowBlur: 10 });
     context.drawImage(this.#mask, 0, 0, width, height);
     context.shadowColor = "transparent";

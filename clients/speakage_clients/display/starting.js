@@ -12,6 +12,7 @@ export class Starting {
   #stream;
   #picture;
   #base;
+  #onBrought;
   #onTrouble;
   #region;
   #size = null;
@@ -22,11 +23,12 @@ export class Starting {
   #turn = 0;
 
   /** `root` holds the buttons and the note; `picture` is the PictureView; `base` the page's own address. */
-  constructor(root, { stream, picture, base, onTrouble }) {
+  constructor(root, { stream, picture, base, onBrought, onTrouble }) {
     this.#root = root;
     this.#stream = stream;
     this.#picture = picture;
     this.#base = base;
+    this.#onBrought = onBrought;
     this.#onTrouble = onTrouble;
     const wall = document.querySelector("#picture");
     this.#region = new Region(wall, wall.querySelector("#region"), { onDrawn: () => this.#choose() });
@@ -73,7 +75,7 @@ export class Starting {
     const strength = start ? `${Math.round(start.strength * 100)} %` : "";
     if (!start) note.textContent = "";
     else if (start.mask_id) note.textContent = "Say or type what should be in the part you chose. Escape clears it.";
-    else note.textContent = `Starting from a picture, of which ${strength} may change. Say what it should be.`;
+    else note.textContent = `Starting from a picture, of which ${strength} may change.`;
     this.#root.dataset.start = start ? (start.mask_id ? "part" : "whole") : "none";
   }
 
@@ -86,6 +88,7 @@ export class Starting {
       const id = await upload(blob, this.#base);
       if (turn !== this.#turn) return;
       this.#clear();
+      this.#onBrought();
       await this.#picture.brought(blob);
       this.pictured();
       this.#send({ image_id: id });

@@ -53,7 +53,9 @@ export class Viewer {
     const when = item.created
       ? new Date(item.created).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })
       : "";
-    const facts = [when, `${item.width} × ${item.height}`, `${item.steps} steps`, `seed ${item.seed}`, item.model];
+    const start = item.strength ? `started from a picture, strength ${item.strength}` : "";
+    const size = `${item.width} × ${item.height}`;
+    const facts = [when, size, `${item.steps} steps`, `seed ${item.seed}`, item.model, start];
     find("#viewer-facts").textContent = facts.filter(Boolean).join(" · ");
     Object.assign(find("#viewer-download"), { href: item.url, download: fileName(item) });
     const index = this.#items().indexOf(item);

@@ -39,6 +39,12 @@ export class WordsView {
     this.#line.dataset.state = "hearing";
   }
 
+  /** A picture is there to start from: the former words were not about it. */
+  brought() {
+    this.#begin(null);
+    this.#write("Say what it should become", "", "idle");
+  }
+
   updated({ utterance, committed, pending }) {
     if (utterance !== this.#utterance) this.#begin(utterance);
     this.#write(committed, pending, "growing");
