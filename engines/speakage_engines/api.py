@@ -32,6 +32,7 @@ FRAME_SAMPLES = 320
 """Samples in one frame of the road: 20 ms."""
 
 BackendName: TypeAlias = Literal["openvino", "torch", "tensorrt"]
+WakeEngine: TypeAlias = Literal["micro", "open"]
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "int8"]
 DeviceName: TypeAlias = Literal["auto", "cpu", "gpu", "npu"]
 
@@ -66,6 +67,37 @@ class SpeechDetector(Protocol):
 
     def feed(self, frame: Samples) -> Activity:
         """Take the next 320 samples."""
+
+    def reset(self) -> None:
+        """Forget the past: another source speaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeScore:
+    """How much the newest sound is like one wake word."""
+
+    word: str
+    """As it is called in the configuration's events: the model's file without its ending."""
+    score: float
+    """0 to 1."""
+    threshold: float
+    """A score above it is the word."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether it is the word."""
+        return self.score > self.threshold
+
+
+class WakeWordDetector(Protocol):
+    """Says of every frame how much each wake word is heard in it and before it. Holds state between frames."""
+
+    words: tuple[str, ...]
+    lag: int
+    """Samples from the end of a word until it is heard, in the middle; see the engine for how far it strays."""
+
+    def feed(self, frame: Samples) -> tuple[WakeScore, ...]:
+        """Take the next 320 samples; one score a word, in the order of ``words``."""
 
     def reset(self) -> None:
         """Forget the past: another source speaks."""
@@ -237,6 +269,17 @@ class SpeechSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WakeSpec:
+    """Which wake words to listen for."""
+
+    words: tuple[str, ...]
+    """Names of models that come with the engine, or paths of your own."""
+    engine: WakeEngine = "micro"
+    threshold: float = 0.0
+    """0 takes each model's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSpec:
     """Which picture model to load, and how."""
 
@@ -334,6 +377,34 @@ def load_detector() -> SpeechDetector:
     from speakage_engines.speech.detector import WebRtcSilero
 
     return WebRtcSilero()
+
+
+def wake_words(engine: WakeEngine) -> tuple[str, ...]:
+    """The wake words that come with an engine; raises :class:`ModelError` when it is not installed."""
+    from speakage_engines.speech.wake_models import shipped
+
+    return tuple(sorted(shipped(engine)))
+
+
+def check_wake_words(spec: WakeSpec) -> None:
+    """Look for missing and damaged models without loading them; raises :class:`ModelError` naming the first."""
+    from speakage_engines.speech.wake_models import resolve
+
+    resolve(spec)
+
+
+def load_wake_words(spec: WakeSpec) -> WakeWordDetector:
+    """Load a detector of wake words; raises :class:`ModelError`, never a crash, for files that cannot be used."""
+    from speakage_engines.speech.wake_models import resolve
+
+    models = resolve(spec)
+    if spec.engine == "micro":
+        from speakage_engines.speech.micro_wake import MicroWakeWords
+
+        return MicroWakeWords(models, spec.threshold)
+    from speakage_engines.speech.open_wake import OpenWakeWords
+
+    return OpenWakeWords(models, spec.threshold)
 
 
 def needs_building(spec: PictureSpec) -> bool:
