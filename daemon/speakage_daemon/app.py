@@ -34,12 +34,14 @@ from speakage_daemon.hearing.ear import Ear
 from speakage_daemon.hearing.floor import Floor
 from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_daemon.hearing.source import Source
-from speakage_daemon.hearing.wake import WakeGate
+from speakage_daemon.hearing.wake import WakeGate, WakeTimes, spoken
+from speakage_daemon.hearing.waker import Waker
 from speakage_daemon.painting.painter import Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.painting.succession import stand_in, succeed
 from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.server import Server
+from speakage_daemon.understanding.address import Address, Told, personas, phrases, words
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director
@@ -89,20 +91,23 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 hub.set_badge("negative", "picture.negative has no effect: this model paints without guidance.")
 
             floor = Floor(source)
-            gate = WakeGate(config.hearing.mode)
-            ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain(config.hearing))
+            gate = open_gate(config.hearing)
+            waker = await _on(ears, lambda: load_waker(config.hearing, gate, hub.publish))
+            ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain=gain(config.hearing), waker=waker)
             supervisor.watch(floor, ear)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
             painter.carried_strength = config.picture.carried_strength
+            address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
             around = Surroundings(
                 number=lambda: next(ear.numbers),
-                listen=lambda on: ear.listen(on, time.monotonic()),
+                listen=lambda on: ear.asked_to_listen(on, time.monotonic()),
                 publish=hub.publish,
                 uploads=Uploads(picture.info.width, picture.info.height, picture.info.no_start),
+                persona=address.persona,
             )
             director = Director(blank_canvas(picture.info, config.picture.negative))
             conversation = Conversation(director, painter, around, config.picture)
-            transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish)
+            transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish, address)
             hub.revisions = painter.revisions
             desk.open(ear, floor, conversation)
 
@@ -138,8 +143,11 @@ async def listen(config: Config, publish: Callable[[DaemonEvent], None]) -> None
     async with _worker("speech") as ears:
         speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
         floor = Floor(source)
-        ear = Ear(config.segmenter, WakeGate(config.hearing.mode), detector, floor, note, gain(config.hearing))
-        transcriber = Transcriber(config.speech, speech, ears, EarsFirst(), publish)
+        gate = open_gate(config.hearing)
+        waker = await _on(ears, lambda: load_waker(config.hearing, gate, publish))
+        ear = Ear(config.segmenter, gate, detector, floor, note, gain=gain(config.hearing), waker=waker)
+        address = Address(config.hearing, gate, Told(publish, ear.announce_gate))
+        transcriber = Transcriber(config.speech, speech, ears, EarsFirst(), publish, address)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(transcriber.run(ear.utterances, _Nobody()), name="transcriber"),
@@ -179,6 +187,39 @@ def open_source(settings: HearingSettings, publish: Callable[[DaemonEvent], None
 def gain(settings: HearingSettings) -> AutomaticGain | None:
     """None where sound is taken as it comes."""
     return AutomaticGain() if settings.gain == "auto" else None
+
+
+def open_gate(settings: HearingSettings) -> WakeGate:
+    """The gate that a setting means; it knows which words people are told to say."""
+    times = wake_times(settings)
+    match settings.mode:
+        case "word":
+            return WakeGate("word", times, tuple(map(spoken, words(settings))))
+        case "phrase":
+            return WakeGate("phrase", times, phrases(settings))
+        case _:
+            return WakeGate(settings.mode)
+
+
+def wake_times(settings: HearingSettings) -> WakeTimes:
+    """In samples."""
+    return WakeTimes(
+        follow_up=round(settings.follow_up_s * api.SAMPLE_RATE),
+        refractory=settings.wake_refractory_ms * api.SAMPLE_RATE // 1_000,
+    )
+
+
+def load_waker(settings: HearingSettings, gate: WakeGate, publish: Callable[[DaemonEvent], None]) -> Waker | None:
+    """What hears wake words, where the mode asks for it; raises :class:`EngineError` for models that cannot be used."""
+    if settings.mode != "word":
+        return None
+    names = {word: persona.name for word, persona in personas(settings).items()}
+    return Waker(api.load_wake_words(wake_spec(settings)), gate, publish, names)
+
+
+def wake_spec(settings: HearingSettings) -> api.WakeSpec:
+    """What the engines are told of wake words."""
+    return api.WakeSpec(words=words(settings), engine=settings.wake_engine, threshold=settings.wake_threshold)
 
 
 def speech_spec(config: Config) -> api.SpeechSpec:

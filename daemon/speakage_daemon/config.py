@@ -34,6 +34,21 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Persona(Section):
+    """Somebody who is called by a wake word or phrase of their own."""
+
+    word: str = Field(min_length=1)
+    """A wake word as in `hearing.wake_words`, or a phrase as in `hearing.wake_phrases`."""
+    name: str = Field(min_length=1)
+    """Shown when it is called."""
+    style: str = ""
+    """Added to all that is painted for it, like ``watercolor``."""
+    adapters: tuple[str, ...] = ()
+    """LoRAs by name, instead of those of `picture.adapters`; `picture.adapter_rank` keeps room for them."""
+    hotwords: str = ""
+    """Names to expect, besides those of `speech.hotwords`."""
+
+
 class HearingSettings(Section):
     """Where sound comes from, and when the daemon listens."""
 
@@ -41,8 +56,24 @@ class HearingSettings(Section):
     """``microphone``, ``none`` (only clients' audio), ``stdin`` (16 kHz mono s16le), or ``file:PATH``."""
     device: str = ""
     """Part of a microphone's name as `speakage devices` prints it; empty takes the system's default."""
-    mode: Literal["open", "push"] = "open"
-    """``open``: everything heard is a prompt. ``push``: only what is said while the button is held."""
+    mode: Literal["open", "push", "word", "phrase"] = "open"
+    """``open``: all is a prompt. ``push``: while a button is held. ``word``, ``phrase``: what follows a wake word."""
+    wake_words: tuple[str, ...] = ("okay_nabu",)
+    """In mode ``word``: names that `speakage wake list` prints, or paths of models (``.tflite``)."""
+    wake_engine: Literal["micro", "open"] = "micro"
+    """``micro`` (pymicro-wakeword) or ``open`` (pyopen-wakeword, an extra; the models it ships are CC-BY-NC-SA)."""
+    wake_threshold: float = Field(0.0, ge=0, lt=1)
+    """A wake word is heard above this score; 0 takes each model's own."""
+    wake_phrases: tuple[str, ...] = ("hey picture",)
+    """In mode ``phrase``: any words, with which a sentence for the daemon begins."""
+    phrase_likeness: float = Field(0.75, ge=0.5, le=1)
+    """How alike the words heard and a wake phrase must be; 1 takes no mis-hearing."""
+    follow_up_s: float = Field(8.0, ge=0, le=3_600)
+    """After a wake word, and after each sentence that was meant, no wake word is needed for so long (s)."""
+    wake_refractory_ms: int = Field(2_000, ge=500, le=60_000)
+    """A wake word is not heard twice within this time (ms)."""
+    personas: tuple[Persona, ...] = ()
+    """Tables ``[[hearing.personas]]``: who is called by which word, and how they paint."""
     file_pace: Literal["realtime", "fast"] = "realtime"
     """How a file is heard: as a microphone would, or as fast as the machine can."""
     gain: Literal["auto", "off"] = "auto"

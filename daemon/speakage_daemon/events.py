@@ -14,11 +14,11 @@ from typing import Annotated, Literal, TypeAlias
 
 from annotated_types import Interval, Len
 
-Mode: TypeAlias = Literal["open", "push"]
-"""How the daemon is woken: ``open`` hears everything, ``push`` hears while a button is held."""
+Mode: TypeAlias = Literal["open", "push", "word", "phrase"]
+"""How the daemon is woken: not at all, by a button that is held, by a wake word, or by a phrase before a sentence."""
 
-EndReason: TypeAlias = Literal["silence", "max_length", "released", "lost"]
-"""Why an utterance ended: quiet, too long, the button let go, or the source went away."""
+EndReason: TypeAlias = Literal["silence", "max_length", "released", "lost", "woken"]
+"""Why an utterance ended: quiet, too long, the button let go, the source went away, or a wake word began anew."""
 
 Kind: TypeAlias = Literal["create", "edit", "command"]
 """What a sentence is: a new picture, a change of the one on the canvas, or something to do or to set."""
@@ -124,6 +124,8 @@ class Listening:
     mode: Mode
     source: str
     """``microphone: NAME``, ``file: NAME``, ``stdin``, ``client: NAME`` or ``none``."""
+    waiting_for: tuple[str, ...] = ()
+    """Wake words or phrases of which one must be said first; empty while none is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +171,27 @@ class SessionCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListeningChanged(Event):
-    """Listening began or stopped, or the source changed."""
+    """Listening began or stopped, the source changed, or a wake word is needed from now on, or no longer."""
 
     type: Literal["listening.changed"] = "listening.changed"
     listening: bool
     mode: Mode
     source: str
+    waiting_for: tuple[str, ...] = ()
+    """Wake words or phrases of which one must be said first; empty while none is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeDetected(Event):
+    """A wake word was heard, or an utterance began with a wake phrase."""
+
+    type: Literal["wake.detected"] = "wake.detected"
+    word: str
+    """As people say it: ``okay nabu``."""
+    persona: str = ""
+    """Name of the persona that it calls; empty for none."""
+    score: float
+    """How sure that is, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +247,8 @@ class TranscriptionCompleted(Event):
     utterance: int
     text: str
     reason: str | None = None
-    """Why the text is empty, when it is: ``no_speech``, ``low_confidence``, ``repetition`` or ``failed``."""
+    """Why the text is empty, when it is: ``no_speech``, ``low_confidence``, ``repetition``, ``failed``,
+    ``not_addressed`` (no wake phrase) or ``woken`` (nothing but a wake word)."""
     transcribe_ms: float
     since_last_voiced_ms: float
 
@@ -398,6 +416,7 @@ class Error(Event):
 DaemonEvent: TypeAlias = (
     SessionCreated
     | ListeningChanged
+    | WakeDetected
     | AudioLevel
     | SpeechStarted
     | SpeechStopped

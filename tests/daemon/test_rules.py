@@ -11,7 +11,10 @@ PURE = {
     "hearing.segmenter": "tests/daemon/hearing/test_segmenter.py",
     "hearing.gain": "tests/daemon/hearing/test_gain.py",
     "hearing.wake": "tests/daemon/hearing/test_wake.py",
+    "hearing.word_end": "tests/daemon/hearing/test_word_end.py",
     "understanding.stabiliser": "tests/daemon/understanding/test_stabiliser.py",
+    "understanding.persona": "tests/daemon/understanding/test_persona.py",
+    "understanding.phrase": "tests/daemon/understanding/test_phrase.py",
     "understanding.prompt": "tests/daemon/understanding/test_prompt.py",
     "understanding.director": "tests/daemon/understanding/test_director.py",
     "understanding.tail": "tests/daemon/understanding/test_tail.py",
@@ -74,7 +77,7 @@ def test_pure_files_are_covered_whole_by_their_own_tests(tmp_path: Path) -> None
     "module", ["speakage_daemon.app", "speakage_daemon.__main__", "speakage_engines.api", "speakage_clients.sdk"]
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
-    heavy = "{'torch', 'openvino', 'transformers', 'diffusers', 'faster_whisper', 'pyaudio'}"
+    heavy = "{'torch', 'openvino', 'transformers', 'diffusers', 'faster_whisper', 'pyaudio', 'pymicro_wakeword'}"
     ran = python("-c", f"import sys, {module}; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)")
     assert ran.returncode == 0, f"{module} imports {ran.stderr}"
 

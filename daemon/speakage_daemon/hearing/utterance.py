@@ -62,6 +62,11 @@ class Utterance:
         self._length += len(pcm)
         self._changed.set()
 
+    def void(self) -> None:
+        """Nothing of it is meant: what was heard is forgotten, and so is what was made of it."""
+        self._pieces = [np.empty(0, np.int16)]
+        self.resumptions += 1
+
     def pause(self, last_voiced_time: float, now: float) -> None:
         """It may be over."""
         self.last_voiced_time = last_voiced_time

@@ -144,7 +144,12 @@ class Hub:
         """Send an event to every client. Image events, and only they, come with their encoded image."""
         stamped = dataclasses.replace(event, event_id=self._next_id())
         if isinstance(stamped, ListeningChanged):
-            self._listening = Listening(listening=stamped.listening, mode=stamped.mode, source=stamped.source)
+            self._listening = Listening(
+                listening=stamped.listening,
+                mode=stamped.mode,
+                source=stamped.source,
+                waiting_for=stamped.waiting_for,
+            )
         if isinstance(stamped, StartChanged):
             self._start = stamped.start
         if self._late(stamped):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from speakage_daemon.config import PictureSettings
+from speakage_daemon.config import Persona, PictureSettings
 from speakage_daemon.errors import PictureError
 from speakage_daemon.events import CanvasStart, DaemonEvent, Kind, PromptCreate, StartChanged, Understood
 from speakage_daemon.painting.painter import Job, Painter
@@ -20,7 +20,12 @@ from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.director import Decision, Director, Paint, Promote, Verdict, start_of
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain
 from speakage_daemon.understanding.moments import Moments
+from speakage_daemon.understanding.persona import dressed
 from speakage_daemon.uploads import Uploads
+
+
+def _nobody(_utterance: int) -> Persona | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Surroundings:
     publish: Callable[[DaemonEvent], None]
     uploads: Uploads
     """Pictures to start from."""
+    persona: Callable[[int], Persona | None] = _nobody
+    """Who was called by an utterance."""
 
 
 class Conversation:
@@ -131,7 +138,8 @@ class Conversation:
     def _act(self, decision: Decision, moments: Moments | None = None, *, draft: bool = False) -> None:
         match decision:
             case Paint():
-                job = Job(paint=decision, requested=time.monotonic(), moments=moments, draft=draft)
+                paint = dressed(decision, self._around.persona(decision.utterance))
+                job = Job(paint=paint, requested=time.monotonic(), moments=moments, draft=draft)
                 try:
                     job.start = self._around.uploads.start(decision.start) if decision.start else None
                 except PictureError as error:

@@ -11,12 +11,14 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Final, Protocol
 
 from speakage_daemon.config import SpeechSettings
 from speakage_daemon.events import DaemonEvent, TranscriptionCompleted, TranscriptionUpdated
 from speakage_daemon.hearing.utterance import Phase, Utterance
 from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.address import NOT_MEANT, Address
 from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.stabiliser import Stabiliser, Words
 from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel, Transcript
@@ -50,7 +52,10 @@ class Transcriber:
         executor: Executor,
         priority: EarsFirst,
         publish: Callable[[DaemonEvent], None],
+        address: Address | None = None,
     ) -> None:
+        self._address = address
+        """Without one, all that is heard is meant."""
         self._settings = settings
         self._tick = settings.tick_ms * SAMPLE_RATE // 1_000
         self._model = model
@@ -118,7 +123,7 @@ class Transcriber:
             TranscriptionCompleted(
                 utterance=utterance.number,
                 text=transcript.text,
-                reason="failed" if transcript is _FAILED else transcript.rejection,
+                reason=_REASONS.get(id(transcript), transcript.rejection),
                 transcribe_ms=moments.transcribe_ms,
                 since_last_voiced_ms=_since(utterance.last_voiced_time),
             )
@@ -128,10 +133,21 @@ class Transcriber:
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         loop = asyncio.get_running_loop()
         audio = utterance.audio()
+        if not len(audio):
+            return _VOID
+        hotwords = self._settings.hotwords
+        if self._address:
+            hotwords = f"{hotwords} {self._address.hotwords(utterance.number)}".strip()
         with self._priority.working():
-            return await loop.run_in_executor(
-                self._executor, lambda: self._model.transcribe(audio, hotwords=self._settings.hotwords)
+            transcript = await loop.run_in_executor(
+                self._executor, lambda: self._model.transcribe(audio, hotwords=hotwords)
             )
+        if not self._address or not transcript.text:
+            return transcript
+        meant = self._address.meant(utterance.number, transcript.text)
+        if meant is None:
+            return _UNMEANT
+        return replace(transcript, text=meant) if meant else _VOID
 
     def _update(self, utterance: Utterance, words: Words, last_voiced_time: float | None) -> None:
         since = None if last_voiced_time is None else _since(last_voiced_time)
@@ -169,6 +185,11 @@ _FAILED: Final = Transcript(
     text="", average_log_probability=0.0, no_speech_probability=0.0, encoder_frames=0, milliseconds=0.0
 )
 """Stands for a transcription that the engine could not do."""
+_UNMEANT: Final = replace(_FAILED)
+"""Stands for words that were not meant for the daemon."""
+_VOID: Final = replace(_FAILED)
+"""Stands for nothing but a wake word, or for what one that came later made void."""
+_REASONS: Final = {id(_FAILED): "failed", id(_UNMEANT): NOT_MEANT, id(_VOID): "woken"}
 
 
 def _since(moment: float) -> float:

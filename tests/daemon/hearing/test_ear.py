@@ -31,7 +31,7 @@ class Scene:
         self.events = Record()
         self.detector = LoudIsSpeech(threshold)
         self.floor = Floor(main)
-        self.ear = Ear(SETTINGS, WakeGate(mode), self.detector, self.floor, self.publish, gain)
+        self.ear = Ear(SETTINGS, WakeGate(mode), self.detector, self.floor, self.publish, gain=gain)
         self.changed = asyncio.Event()
 
     def publish(self, event: object) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from speakage_daemon.config import PictureSettings
+from speakage_daemon.config import Persona, PictureSettings
 from speakage_daemon.errors import PictureError
 from speakage_daemon.events import CanvasStart, PromptCreate, Start, StartChanged, Understood
 from speakage_daemon.painting.painter import Job
@@ -39,7 +40,7 @@ class Easel:
 
 
 class Room:
-    def __init__(self, seed: int = 7, drafts: int = 100, steps: int = 6) -> None:
+    def __init__(self, seed: int = 7, drafts: int = 100, steps: int = 6, **called: Persona) -> None:
         self.easel: Any = Easel()
         self.listening: list[bool] = []
         self.told: list[Any] = []
@@ -47,6 +48,8 @@ class Room:
         around = Surroundings(
             number=lambda: 9, listen=self.listening.append, publish=self.told.append, uploads=self.uploads
         )
+        if called:
+            around = replace(around, persona=lambda utterance: called.get(f"utterance_{utterance}"))
         canvas = Canvas(sheet=Sheet(steps=steps, guidance=2.5, width=128, height=128))
         settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
         self.conversation = Conversation(Director(canvas), self.easel, around, settings)
@@ -196,3 +199,13 @@ def test_an_undo_to_a_picture_that_is_forgotten_says_so() -> None:
     assert len(room.easel.jobs) == 2
     (reason,) = room.easel.refused
     assert "send it again" in reason
+
+
+def test_who_was_called_paints_in_their_own_way() -> None:
+    nabu = Persona(word="okay_nabu", name="Nabu", style="watercolor", adapters=("wash",))
+    room = Room(utterance_1=nabu)
+    room.say(1, "a car")
+    room.say(2, "make it blue")
+    painted = [(job.paint.prompt, job.paint.adapters) for job in room.easel.jobs]
+    assert painted == [("a car, watercolor", ("wash",)), ("a blue car", None)]
+    assert room.easel.promoted[0] == Promote(utterance=1, revision=1), "it is one picture, with the style and without"
