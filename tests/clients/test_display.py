@@ -358,6 +358,24 @@ def test_open_mode_mutes_and_listens_again(page: Page, daemon: DummyDaemon) -> N
     daemon.wait_for(events.ListenStart)
 
 
+def test_it_says_which_word_wakes_and_who_was_woken(page: Page, daemon: DummyDaemon) -> None:
+    asleep = events.ListeningChanged(
+        listening=True, mode="word", source="microphone: Desk", waiting_for=("okay nabu", "alexa")
+    )
+    daemon.send(asleep)
+    state = page.locator("#listening-state")
+    expect(state).to_have_text("Say “okay nabu” or “alexa”")
+    daemon.send(events.WakeDetected(word="okay nabu", score=0.9))
+    expect(state).to_have_text("Heard “okay nabu”")
+    daemon.send(replace(asleep, waiting_for=()))
+    expect(state).to_have_text("Heard “okay nabu”")
+    daemon.send(events.WakeDetected(word="alexa", persona="Alexa", score=0.9))
+    expect(state).to_have_text("Alexa listens")
+    daemon.send(asleep)
+    expect(state).to_have_text("Say “okay nabu” or “alexa”")
+    expect(page.get_by_role("button", name="Mute")).to_be_visible()
+
+
 def test_push_mode_listens_while_space_or_the_button_is_held(page: Page, daemon: DummyDaemon) -> None:
     daemon.listening = events.Listening(listening=False, mode="push", source="microphone: Desk")
     visit(page, daemon)

@@ -162,6 +162,7 @@ stream
   .on("connection", connection)
   .on("session.created", greet)
   .on("listening.changed", changed)
+  .on("wake.detected", (event) => listening.woken(event))
   .on("input_audio_buffer.level", (event) => listening.level(event))
   .on("input_audio_buffer.speech_started", () => {
     listening.speaking(true);

@@ -15,11 +15,12 @@ export class ListeningView {
   #source;
   #meter;
   #bar;
-  #now = { listening: false, mode: "open", source: "none" };
+  #now = { listening: false, mode: "open", source: "none", asleep: [] };
   #waiting = "Not connected";
   #speaking = false;
   #lost = false;
   #own;
+  #called = "";
 
   /** `own` is the name under which this browser's microphone is announced. */
   constructor(root, own) {
@@ -40,9 +41,17 @@ export class ListeningView {
     this.#render();
   }
 
-  changed({ listening, mode, source }) {
-    this.#now = { listening, mode, source };
+  changed({ listening, mode, source, waiting_for: asleep = [] }) {
+    this.#now = { listening, mode, source, asleep };
+    if (asleep.length) this.#called = "";
     this.#speaking &&= listening;
+    this.#render();
+  }
+
+  /** A wake word was heard: who is there, until one is needed again. */
+  woken({ word, persona }) {
+    this.#called = persona ? `${persona} listens` : `Heard “${word}”`;
+    this.#now.asleep = [];
     this.#render();
   }
 
@@ -95,6 +104,8 @@ export class ListeningView {
   #sentence(hears, mode, source) {
     if (this.#waiting) return this.#waiting;
     if (this.#away) return "No sound arrives";
+    if (hears && this.#now.asleep.length) return `Say ${this.#now.asleep.map((word) => `“${word}”`).join(" or ")}`;
+    if (hears && this.#called) return this.#called;
     if (hears) return this.#speaking ? "Hearing you" : mode === "push" ? "Speak, then let go" : "Listening";
     if (mode === "push") return "Hold to talk";
     return source === "none" ? "No microphone" : "Muted";

@@ -8,6 +8,8 @@ const NOTHING = {
   no_speech: "No words were heard in that.",
   low_confidence: "That was not clear enough to paint.",
   repetition: "That was not clear enough to paint.",
+  not_addressed: "That was not said to Speakage.",
+  woken: "Go on: what would you like to see?",
 };
 
 const KINDS = { create: "new picture", edit: "change", command: "command" };
