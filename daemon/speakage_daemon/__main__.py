@@ -18,6 +18,7 @@ from speakage_daemon.command_line import (
     looking,
     painting,
     training,
+    waking,
 )
 from speakage_daemon.errors import ConfigError, SpeakageError
 from speakage_engines.telemetry import switch_off_telemetry
@@ -34,6 +35,7 @@ cli = typer.Typer(
 )
 cli.add_typer(painting.commands)
 cli.add_typer(looking.commands)
+cli.add_typer(waking.commands)
 cli.add_typer(building.commands)
 cli.add_typer(benching.commands)
 cli.add_typer(engines.commands)

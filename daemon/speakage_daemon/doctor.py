@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from speakage_daemon.app import picture_spec, speech_spec
+from speakage_daemon.app import picture_spec, speech_spec, wake_spec
 from speakage_daemon.config import Config, HearingSettings
 from speakage_daemon.errors import ServeError, SourceError
 from speakage_daemon.serving.access import loopback_address
@@ -47,6 +47,8 @@ def checks(config: Config) -> Iterator[Finding]:
     yield microphone
     yield check_sound_server(needed=not microphone.ok)
     yield from check_models(config)
+    if config.hearing.mode == "word":
+        yield check_wake_words(config.hearing)
     yield check_backend(config)
     yield check_port(config.server.host, config.server.port)
     yield check_disk("pictures", config.gallery.folder, PICTURES_BYTES, "gallery.folder")
@@ -97,6 +99,16 @@ def check_models(config: Config) -> list[Finding]:
     speech = _check_model("speech model", lambda: api.resolve_speech(speech_spec(config)), "speech.model")
     picture = _check_model("picture model", lambda: api.resolve_picture(picture_spec(config)), "picture.model")
     return [speech, picture]
+
+
+def check_wake_words(settings: HearingSettings) -> Finding:
+    """Whether the engine of wake words is installed, and every model is there and whole."""
+    spec = wake_spec(settings)
+    try:
+        api.check_wake_words(spec)
+    except api.ModelError as error:
+        return Finding("wake words", False, str(error), "List those that ship: speakage wake list.")
+    return Finding("wake words", True, f"{', '.join(spec.words)} (engine {spec.engine})")
 
 
 def check_backend(config: Config) -> Finding:

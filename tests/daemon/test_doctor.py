@@ -18,6 +18,7 @@ from speakage_daemon.doctor import (
     check_models,
     check_port,
     check_sound_server,
+    check_wake_words,
     checks,
     find_microphone,
 )
@@ -105,6 +106,15 @@ def test_too_little_room_is_said_in_megabytes(tmp_path: Path) -> None:
     finding = check_disk("pictures", tmp_path, 10**18, "gallery.folder")
     assert_ill(finding, "1,000,000,000,000 MB that should be")
     assert "MB more" in finding.remedy
+
+
+def test_wake_words_that_are_there_are_named_and_others_have_a_remedy() -> None:
+    finding = check_wake_words(HearingSettings(mode="word", wake_words=("okay_nabu", "alexa")))
+    assert finding.ok
+    assert "okay_nabu, alexa" in finding.detail
+    finding = check_wake_words(HearingSettings(mode="word", wake_words=("/none/castle.tflite",)))
+    assert_ill(finding, "/none/castle.tflite")
+    assert "speakage wake list" in finding.remedy
 
 
 def test_a_small_disk_and_a_read_only_one_are_named(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def run(
     settings: Settings = None,
     port: Annotated[int | None, typer.Option(help="TCP port of the display.")] = None,
     source: Annotated[str | None, typer.Option(help="microphone, none, stdin or file:PATH.")] = None,
+    mode: Annotated[str | None, typer.Option(help="open, push, word or phrase.")] = None,
     tls: Annotated[str | None, typer.Option(help="off or self-signed.")] = None,
     verbose: Verbose = False,
 ) -> None:
@@ -32,7 +33,8 @@ def run(
     from speakage_daemon import service
 
     log(verbose)
-    loaded = load(config, settings, {"server.port": port, "hearing.source": source, "server.tls": tls})
+    overrides = {"server.port": port, "hearing.source": source, "hearing.mode": mode, "server.tls": tls}
+    loaded = load(config, settings, overrides)
     with Bar() as bar:
         asyncio.run(service.run(loaded.config, bar.ready, bar.load))
     service.leave()
