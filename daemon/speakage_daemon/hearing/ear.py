@@ -214,8 +214,7 @@ class Ear:
         sample = max(sample, self._word_end - LEAD)
         heard = np.concatenate([heard.pcm for heard in self._recent if heard.moment.sample < self._followed])
         pre_roll = heard[-(self._followed - sample) :]
-        if sample < self._word_end:
-            pre_roll[: self._word_end - sample] = 0
+        pre_roll[: max(0, len(pre_roll) - (self._followed - self._word_end))] = 0
         utterance = Utterance(next(self.numbers), sample, pre_roll)
         self._gate.begin(utterance.number, sample)
         self._utterance = utterance

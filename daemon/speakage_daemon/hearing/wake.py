@@ -9,8 +9,9 @@ state   when                                                  becomes
 ======= ===================================================== =======
 asleep  the word is heard, :meth:`WakeGate.wake`              awake
 asleep  an utterance began with the phrase                    awake
-awake   ``follow_up`` samples after the word, or after the    asleep
-        end of what was meant, and nothing is being said
+awake   ``follow_up`` samples after the end of what was       asleep
+        meant, or after the word and :data:`PATIENCE`, and
+        nothing is being said
 awake   :meth:`WakeGate.sleep`, :meth:`WakeGate.stop`         asleep
 ======= ===================================================== =======
 
@@ -25,6 +26,8 @@ from typing import Final
 
 from speakage_daemon.events import Mode
 
+PATIENCE: Final = 5 * 16_000
+"""After a word alone its sentence is waited for, however short the follow-up window is (samples)."""
 _REMEMBERED: Final = 64
 """Utterances whose words may still come."""
 
@@ -121,7 +124,7 @@ class WakeGate:
             return False
         self._deaf_until = sample + self._times.refractory
         self._word = word
-        self._open_window(sample)
+        self._open_window(sample, PATIENCE)
         return True
 
     def begin(self, utterance: int, sample: int) -> None:
@@ -162,7 +165,7 @@ class WakeGate:
         turn = self._turns.get(utterance)
         return (turn.word if turn else None) or ""
 
-    def _open_window(self, sample: int) -> None:
+    def _open_window(self, sample: int, least: int = 0) -> None:
         if self._needs_word:
             self._awake = True
-            self._until = max(self._until, sample + self._times.follow_up)
+            self._until = max(self._until, sample + max(self._times.follow_up, least))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pymicro_wakeword import MicroWakeWord
 
 LAG: Final = SAMPLE_RATE * 90 // 1_000
-"""Measured with synthetic voices that say the word and go on without a pause: 60 to 160 ms, some 220 ms."""
+"""Measured with five synthetic voices: with a pause behind the word up to 193 ms, half below 133 ms; without one 39 to
+605 ms, half below 119 ms; then to cut 60 to 90 ms before it was heard left most sentences whole."""
 
 
 class MicroWakeWords:

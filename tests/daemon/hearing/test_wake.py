@@ -2,7 +2,7 @@
 
 import pytest
 
-from speakage_daemon.hearing.wake import WakeGate, WakeTimes, spoken
+from speakage_daemon.hearing.wake import PATIENCE, WakeGate, WakeTimes, spoken
 
 SECOND = 16_000
 TIMES = WakeTimes(follow_up=5 * SECOND, refractory=2 * SECOND)
@@ -58,6 +58,15 @@ def test_a_word_wakes_until_the_follow_up_window_is_over() -> None:
     assert not nabu.pass_time(15 * SECOND - 1, busy=False)
     assert nabu.pass_time(15 * SECOND, busy=False)
     assert not nabu.awake
+
+
+def test_without_a_follow_up_window_each_sentence_needs_its_word_and_is_waited_for() -> None:
+    nabu = WakeGate("word", WakeTimes(follow_up=0), ("okay nabu",))
+    nabu.wake("okay nabu", SECOND)
+    assert not nabu.pass_time(SECOND + PATIENCE - 1, busy=False)
+    nabu.begin(1, 4 * SECOND)
+    nabu.end(1, 7 * SECOND)
+    assert nabu.pass_time(7 * SECOND, busy=False)
 
 
 def test_who_speaks_is_not_cut_short_and_the_window_opens_again_behind() -> None:
