@@ -54,7 +54,7 @@ def test_every_wrong_key_is_told_at_once_with_its_origin_and_a_guess(
     assert "server.port: input should be less than or equal to 65535 (got 99999)" in told
     assert f"[{file}]" in told
     assert "segmenter.pauze_ms: no such key; did you mean segmenter.pause_ms? [SPEAKAGE_SEGMENTER__PAUZE_MS]" in told
-    assert "hearing.mode: input should be 'open' or 'push' (got 'loud') [flag]" in told
+    assert "hearing.mode: input should be 'open', 'push', 'word' or 'phrase' (got 'loud') [flag]" in told
 
 
 def test_ticks_are_none_or_far_enough_apart() -> None:
