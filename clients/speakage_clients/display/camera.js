@@ -1,4 +1,4 @@
-/** One frame of this browser’s camera. It does not know what becomes of it: `onTake` gets it, `onTrouble` a sentence. */
+/** One frame of this browser’s camera. What becomes of it is not known here: `onTake` gets it, `onTrouble` a sentence. */
 
 const SECURE_REMEDY =
   "Browsers lend a camera only to secure pages. Open this page as http://localhost on the machine Speakage runs on, " +

@@ -1,7 +1,7 @@
 /**
  * The one large picture: which event's image is on the wall, how far it has come, and its name for those who
- * cannot see it. `data-state` is `empty | waiting | painting | final | brought`; `data-sha256` is set while a final is shown.
- * It does not keep past pictures: see strip.js.
+ * cannot see it. `data-state` is `empty | waiting | painting | final | brought`; `data-sha256` is set while a final
+ * is shown. It does not keep past pictures: see strip.js.
  */
 
 import { Painting, load } from "./painting.js";
