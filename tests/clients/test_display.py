@@ -362,6 +362,7 @@ def test_it_says_which_word_wakes_and_who_was_woken(page: Page, daemon: DummyDae
     asleep = events.ListeningChanged(
         listening=True, mode="word", source="microphone: Desk", waiting_for=("okay nabu", "alexa")
     )
+    visit(page, daemon)
     daemon.send(asleep)
     state = page.locator("#listening-state")
     expect(state).to_have_text("Say “okay nabu” or “alexa”")

@@ -40,7 +40,7 @@ def finite(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return dataclasses.replace(value, **{name: finite(getattr(value, name)) for name in names})
-    return value
+    return tuple(map(finite, value)) if isinstance(value, tuple) else value
 
 
 def instances(kind: type) -> st.SearchStrategy[Any]:
