@@ -29,7 +29,8 @@ def spoken(folder: Path, *texts: str) -> str:
 @pytest.mark.timeout(400)
 def test_what_follows_the_word_in_one_breath_is_painted_and_nothing_else(tmp_path: Path, engines_folder: Path) -> None:
     recording = spoken(tmp_path, "a house at night", "okay nabu a castle in the snow")
-    settings = ["--set", "hearing.mode=word", "--out", str(tmp_path / "out")]
+    quickly = ["--set", "picture.backend=torch", "--set", "picture.precision=fp32", "--set", "picture.steps=1"]
+    settings = ["--set", "hearing.mode=word", *quickly, "--out", str(tmp_path / "out")]
     ran = speakage(tmp_path, engines_folder, "say", recording, "--fast", *settings, timeout=300)
     assert ran.returncode == 0, ran.stderr
     painted = [path.name.split("-", 3)[3] for path in (tmp_path / "out").glob("*.png")]
