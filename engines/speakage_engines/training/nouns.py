@@ -149,6 +149,15 @@ _MORE: Final = """
 🧕 woman with a headscarf, 💑 couple
 """
 
+FEW: Final = (
+    "dog", "cat", "horse", "elephant", "rabbit", "owl", "penguin", "fish", "butterfly", "dragon", "unicorn", "cow",
+    "pig", "bird", "turtle", "whale", "lion", "bear", "car", "train", "boat", "airplane", "rocket", "bus", "truck",
+    "bicycle", "house", "castle", "tent", "tree", "cactus", "sunflower", "rose", "mushroom", "sun", "moon", "star",
+    "apple", "pizza", "cake", "banana", "strawberry", "guitar", "balloon", "robot", "ghost", "snowman", "umbrella",
+    "crown", "piano",
+)  # fmt: skip
+"""Fifty things that look least alike: what the embedded picture model paints."""
+
 _IRREGULAR: Final = {
     "mouse": "mice", "sheep": "sheep", "fish": "fish", "deer": "deer", "ox": "oxen", "wolf": "wolves", "leaf": "leaves",
     "knife": "knives", "scarf": "scarves", "elf": "elves", "man": "men", "woman": "women", "foot": "feet",

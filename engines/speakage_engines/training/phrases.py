@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from speakage_engines.training.nouns import article
+from speakage_engines.training.nouns import FEW, article
 from speakage_engines.training.vocabulary import (
     BACKGROUNDS,
     COLOURS,
@@ -29,6 +29,8 @@ from speakage_engines.training.vocabulary import (
     with_article,
 )
 
+FAMILIAR_SHARE: Final = 0.4
+"""Of the things said, those that the embedded picture model paints: they are what most people will say."""
 INVENTED_SHARE: Final = 0.6
 """Of the names said, those made up on the spot: only the announcement tells how they are spelled."""
 
@@ -102,8 +104,12 @@ def _wish(rng: random.Random) -> str:
     return " ".join(parts)
 
 
+def _noun(rng: random.Random) -> str:
+    return rng.choice(FEW) if rng.random() < FAMILIAR_SHARE else rng.choice(all_nouns())
+
+
 def _thing(rng: random.Random) -> str:
-    noun = rng.choice(all_nouns())
+    noun = _noun(rng)
     adjectives = []
     if rng.random() < 0.3:
         adjectives.append(rng.choice(COLOURS))
@@ -133,9 +139,9 @@ def _framed(rng: random.Random) -> Sentence:
         name = invented_name(rng) if rng.random() < INVENTED_SHARE else rng.choice(NAMES)
     text = frame.format(
         one=_thing(rng),
-        number=f"{rng.choice(NUMBERS)} {plural(rng.choice(all_nouns()))}",
-        noun=rng.choice(all_nouns()),
-        plural=plural(rng.choice(all_nouns())),
+        number=f"{rng.choice(NUMBERS)} {plural(_noun(rng))}",
+        noun=_noun(rng),
+        plural=plural(_noun(rng)),
         colour=rng.choice(COLOURS),
         size=rng.choice(SIZES),
         quality=rng.choice(QUALITIES),

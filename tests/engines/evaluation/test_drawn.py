@@ -11,8 +11,9 @@ from speakage_engines.evaluation.detector_training import TINY, as_tensor, train
 from speakage_engines.evaluation.drawn import TrueScenes, scene_tasks, truth
 from speakage_engines.evaluation.figure import EvaluationError
 from speakage_engines.evaluation.scene import ROWS, accuracy, judge
+from speakage_engines.training.nouns import FEW
 from speakage_engines.training.scene import split_of
-from speakage_engines.training.scenes import FEW, Scenes, SceneSettings
+from speakage_engines.training.scenes import Scenes, SceneSettings
 
 SETTINGS = SceneSettings()
 

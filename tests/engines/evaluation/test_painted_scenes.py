@@ -15,7 +15,8 @@ from speakage_engines.evaluation.detector import SceneDetector, embedded_detecto
 from speakage_engines.evaluation.drawn import scene_tasks
 from speakage_engines.evaluation.figure import EvaluationError
 from speakage_engines.evaluation.painted_scenes import evaluate_scenes, shared_nouns
-from speakage_engines.training.scenes import FEW, Scenes, SceneSettings
+from speakage_engines.training.nouns import FEW
+from speakage_engines.training.scenes import Scenes, SceneSettings
 
 EACH = 6
 

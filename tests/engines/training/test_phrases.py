@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from speakage_engines.training.nouns import article, every
+from speakage_engines.training.nouns import FEW, article, every
 from speakage_engines.training.phrases import announcement, announcements, invented_name, sentence
 from speakage_engines.training.vocabulary import all_nouns, plural, with_article, words
 
@@ -25,6 +25,14 @@ def test_sentences_use_the_vocabulary_and_the_form_of_transcripts() -> None:
         assert one.name == "" or one.name in one.text.split()
         unknown = set(one.text.split()) - words() - {one.name}
         assert not unknown, one.text
+
+
+def test_what_the_embedded_model_paints_is_said_most() -> None:
+    rng = random.Random(2)
+    said = [word for _ in range(3_000) for word in sentence(rng).text.split()]
+    painted = sum(said.count(noun) for noun in FEW) / len(FEW)
+    others = [noun for noun in all_nouns() if noun not in FEW and " " not in noun]
+    assert painted > 5 * sum(said.count(noun) for noun in others) / len(others)
 
 
 def test_the_same_generator_says_the_same() -> None:
