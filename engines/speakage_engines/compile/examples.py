@@ -54,7 +54,9 @@ PROMPTS: Final[dict[Part, tuple[str, ...]]] = {
 """Words that most models know; those that one does not know are left out of its prompt."""
 STEPS: Final = (2, 4)
 """At least so many, or no preview would be decoded; at most so many, since large models take seconds for each."""
-VERSION: Final = 2
+_FOR_STARTS: Final = "picture-encoder"
+"""The one network that runs for a start alone."""
+VERSION: Final = 3
 """Raised when other examples come of the same model."""
 
 
@@ -147,9 +149,14 @@ class ExamplesTask:
                     request = PaintRequest(prompt=prompt, seed=seed, steps=steps)
                     *_, last = model.paint(request)
                     if not model.info.no_start:
+                        before = {name: len(examples) for name, examples in calls.items()}
                         # the encoder runs for a start alone, and the least strength takes one step
                         start = Start(rgb=last.rgb, strength=0.05)
                         deque(model.paint(dataclasses.replace(request, start=start)), maxlen=0)
+                        # what the others were given for it is like nothing else, and would be calibrated for
+                        for name, count in before.items():
+                            if name != _FOR_STARTS:
+                                del calls[name][count:]
                 for name, examples in calls.items():
                     files[name].update(_arrays(part, examples))
         for name, arrays in files.items():
