@@ -6,7 +6,7 @@ silence. Ours reads the words at the pause, as long as the model takes for them,
 plainly missing. Cut off: the utterance was closed inside the sentence. Waiting: from the last voiced sample to the
 closing, of sentences that nothing was put into. See ``speech_set`` for the sentences.
 
-Run: ``python benchmarks/end_of_turn.py [--per-voice 12] [--json PATH]``
+Run: ``python benchmarks/end_of_turn.py [--per-voice 12] [--model NAME] [--json PATH]``
 """
 
 from __future__ import annotations
@@ -190,9 +190,10 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="false cut-offs against waiting time")
     parser.add_argument("--per-voice", type=int, default=12, help="sentences of each of the four voices")
+    parser.add_argument("--model", default="embedded", help="the ears, as in speech.model")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
-    model = load_speech(SpeechSpec(model="embedded", device="cpu", models_folder=Path()))
+    model = load_speech(SpeechSpec(model=options.model, device="cpu", models_folder=Path()))
     figures = report(measure(options.per_voice, model))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
