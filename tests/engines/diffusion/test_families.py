@@ -123,11 +123,13 @@ def test_what_sdxl_is_told_beside_the_prompt_shapes_the_picture(tmp_path: Path, 
     """Else the comparison with diffusers would prove nothing of it."""
     folder, _ = saved("sdxl-turbo", tmp_path / "model")
     model = load(spec(model=str(folder), backend="torch"), no_progress)
-    states, added = model._parts.text(HOUSE.prompt, "")
+    guidance = model._parts.text.guidance
+    states, added = model._parts.text(HOUSE.prompt, "", guidance)
     other = added.copy()
     other[:, slice(families.POOLED) if which == "pooled" else slice(families.POOLED, None)] = 0
     noise = np.random.default_rng(0).standard_normal((1, 4, 8, 8)).astype(np.float32)
-    assert told_apart(model._predict(noise, 800, (states, added)), model._predict(noise, 800, (states, other)))
+    ours, others = (model._predict(noise, 800, (states, told), guidance) for told in (added, other))
+    assert told_apart(ours, others)
 
 
 def test_lcm_paints_what_diffusers_paints(tmp_path: Path, spec: MakeSpec) -> None:

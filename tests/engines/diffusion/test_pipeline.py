@@ -103,10 +103,13 @@ def test_a_bf16_engine_tells_neighbouring_timesteps_apart(embedded: Loaded, spec
     )
     if model.info.precision != "bf16":
         pytest.skip("this CPU does not compute in bf16")
-    told = model._parts.text(CAR.prompt, "")
+    guidance = model._parts.text.guidance
+    told = model._parts.text(CAR.prompt, "", guidance)
     noise = np.random.default_rng(0).standard_normal((1, 8, 16, 16)).astype(np.float32)
-    moved = model._predict(noise, 834, told) - model._predict(noise, 830, told)
-    expected = embedded("torch")._predict(noise, 834, told) - embedded("torch")._predict(noise, 830, told)
+    moved, expected = (
+        each._predict(noise, 834, told, guidance) - each._predict(noise, 830, told, guidance)
+        for each in (model, embedded("torch"))
+    )
     assert (moved * expected).sum() / (expected * expected).sum() == pytest.approx(1, abs=0.3)
 
 

@@ -52,8 +52,9 @@ def square_mask(size: int = SIZE, *, low: int = 8, high: int = 16) -> NDArray[np
 
 def latents_of(model: LatentDiffusion, request: PaintRequest) -> NDArray[np.float32]:
     """Of the finished picture."""
-    told = model._parts.text(request.prompt, request.negative)
-    return [estimate.latents.numpy() for estimate in model._sample(request, told)][-1]
+    guidance = model._parts.text.guidance
+    told = model._parts.text(request.prompt, request.negative, guidance)
+    return [estimate.latents.numpy() for estimate in model._sample(request, told, guidance)][-1]
 
 
 def tiny_model(name: str, folder: Path, spec: MakeSpec, **scheduler: Any) -> tuple[LatentDiffusion, dict[str, Any]]:
