@@ -218,22 +218,24 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=10, help="without the word")
     parser.add_argument("--engine", choices=("micro", "open"), default="micro")
     parser.add_argument("--words", default="okay_nabu", help="with commas between them")
+    parser.add_argument("--threshold", type=float, default=0.0, help="of the words; 0 takes what ships")
     parser.add_argument("--sentences", type=int, default=3, help="voices that speak in one breath, at most 5")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     names = tuple(options.words.split(","))
-    hearing = HearingSettings(wake_words=names, wake_engine=options.engine)
+    asked = {"wake_engine": options.engine, "wake_threshold": options.threshold}
+    hearing = HearingSettings(wake_words=names, **asked)
     detector = load_wake_words(app.wake_spec(hearing))
     voices = (*FLITE, *(f"festival {name}" for name in festival_voices()))
     console = Console(stderr=True)
     with Progress(console=console) as told:
         figures = false_accepts(detector, options.hours, told)
         for word in names:
-            alone = load_wake_words(app.wake_spec(HearingSettings(wake_words=(word,), wake_engine=options.engine)))
+            alone = load_wake_words(app.wake_spec(HearingSettings(wake_words=(word,), **asked)))
             figures += accepted(alone, word, voices, told)
             if options.sentences:
                 figures.append(sentences(options.engine, word, options.sentences, told))
-    table = Table("", "", "unit", "", title=f"engine {options.engine}, thresholds that ship")
+    table = Table("", "", "unit", "", title=f"engine {options.engine}, threshold {options.threshold or 'that ships'}")
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:.3f}", figure.unit, figure.note)
     Console().print(table)
