@@ -135,12 +135,14 @@ class Ear:
         self._position = sample + FRAME_SAMPLES
         pcm = self._gain.apply(frame.pcm) if self._gain else frame.pcm
         activity = self._detector.feed(pcm)
-        self._judge(frame.pcm, activity.probability)
         if level := self._meter.feed(frame.pcm, activity.probability):
             self._publish(level)
         if not self._gate.listening:
             self._recent.clear()
             return False
+        if self._gain:
+            self._gain.learn(frame.pcm, activity.probability)
+            self._tell_level(self._gain.level)
         heard = _Heard(Moment(sample, activity), pcm)
         self._recent.append(heard)
         if self._gate.pass_time(self._position, busy=self._segmenter.state is not State.SILENCE):
@@ -181,14 +183,11 @@ class Ear:
             ended = ended or isinstance(boundary, Ended)
         return ended
 
-    def _judge(self, pcm: Samples, probability: float) -> None:
+    def _tell_level(self, level: Level) -> None:
         """Say once that speech is too quiet or too loud, and once that it is not."""
-        if self._gain is None:
-            return
-        self._gain.learn(pcm, probability)
-        if self._gain.level != self._level:
-            self._level = self._gain.level
-            self._publish(SpeechLevel(level=self._level))
+        if level != self._level:
+            self._level = level
+            self._publish(SpeechLevel(level=level))
 
     def _act(self, boundary: Boundary, now: float) -> None:
         match boundary:
@@ -228,6 +227,7 @@ class Ear:
         self._detector.reset()
         if self._gain:
             self._gain.reset()
+            self._tell_level(self._gain.level)
         if self._waker:
             self._waker.reset()
         self._recent.clear()

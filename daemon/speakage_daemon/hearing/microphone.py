@@ -24,7 +24,7 @@ from speakage_daemon.hearing.capture import Capture
 from speakage_daemon.hearing.devices import InputDevice
 from speakage_daemon.hearing.frame_queue import FrameQueue
 from speakage_daemon.hearing.resample import Resampler, read_pcm
-from speakage_daemon.hearing.sound_server import ASKED_EVERY_S, SourceWatch, UnknownError
+from speakage_daemon.hearing.sound_server import ASKED_EVERY_S, SourceWatch, UnknownError, can_be_asked
 from speakage_daemon.hearing.source import Frame, Framer
 from speakage_daemon.hearing.supervision import MuteDetector, Supervision
 from speakage_engines.api import SAMPLE_RATE
@@ -90,6 +90,9 @@ class Microphone:
 
     async def _watch(self) -> None:
         """Ask the sound server, where there is one, whether it still is the same device."""
+        if not can_be_asked():
+            logger.info("there is no pactl: a device that the sound server puts behind the microphone is not noticed")
+            return
         stream, watch = self._stream, SourceWatch()
         while True:
             await asyncio.sleep(ASKED_EVERY_S)

@@ -11,16 +11,22 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import Any, Final
 
-ASKED_EVERY_S: Final = 0.5
+ASKED_EVERY_S: Final = 1.0
 ANSWER_S: Final = 1.0
 """A frozen sound server never answers."""
 
 
 class UnknownError(Exception):
     """There is nobody to ask."""
+
+
+def can_be_asked() -> bool:
+    """Whether there is a program to ask it with."""
+    return shutil.which("pactl") is not None
 
 
 class SourceWatch:
@@ -31,7 +37,10 @@ class SourceWatch:
 
     async def moved(self) -> str | None:
         """What happened, when it is another device than the last time; raises :class:`UnknownError`."""
-        now = await self._recorded()
+        try:
+            now = await self._recorded()
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownError(f"pactl answers in another form: {error!r}") from None
         before, self._names = self._names, now
         if not before or not now or before.keys() == now.keys():
             return None

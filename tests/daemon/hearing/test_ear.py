@@ -115,9 +115,20 @@ def test_quiet_speech_is_turned_up_and_its_speaker_told_once() -> None:
     utterance = scene.ear.utterances.get_nowait()
     heard = np.abs(utterance.audio().astype(np.int32))
     assert heard[-320:].max() > 10 * np.abs(soft.astype(np.int32)).max()
-    assert [event.level for event in scene.events if isinstance(event, SpeechLevel)] == ["too_quiet"]
+    levels = [event.level for event in scene.events if isinstance(event, SpeechLevel)]
+    assert levels == ["too_quiet", "good"], "the hint goes with the source that it was about"
     levels = scene.events.of("input_audio_buffer.level")
     assert {level.rms_dbfs for level in levels} == {levels[0].rms_dbfs}, "the meter shows what arrives"
+
+
+def test_nobody_is_told_how_loud_they_speak_while_nothing_is_heard() -> None:
+    scene = Scene(Script([LOUD // 160] * 200), mode="push", threshold=10, gain=AutomaticGain())
+
+    async def script(scene: Scene) -> None:
+        await scene.until(lambda: over(scene))
+
+    scene.play(script)
+    assert not [event for event in scene.events if isinstance(event, SpeechLevel)]
 
 
 def test_a_source_that_goes_away_mid_phrase_loses_nothing_that_was_said() -> None:
