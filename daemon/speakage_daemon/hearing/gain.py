@@ -8,7 +8,6 @@ gain at once. The level of the *unchanged* speech tells whether somebody is too 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -23,32 +22,27 @@ _SPEECH: Final = 0.5
 """Probability from which a frame is measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GainSettings:
-    """Levels in dB below full scale, speeds in dB a frame of 20 ms."""
-
-    target_dbfs: float = -24.0
-    """RMS of speech that is aimed at: the level of the sentences that ears are taught on, give or take."""
-    most_db: float = 30.0
-    least_db: float = -12.0
-    up_db: float = 0.2
-    """10 dB a second of speech."""
-    down_db: float = 0.6
-    memory_frames: float = 50.0
-    """Time constant of the measured level: a second of speech."""
-    quiet_dbfs: float = -52.0
-    """Speech below is too quiet."""
-    clipped: float = 0.02
-    """Speech of which more frames than that touch full scale is too loud."""
-    certain_frames: int = 100
-    """Frames of speech before anything is said of its level."""
+TARGET_DBFS: Final = -24.0
+"""RMS of speech that is aimed at: the level of the sentences that ears are taught on, give or take."""
+MOST_DB: Final = 30.0
+LEAST_DB: Final = -12.0
+UP_DB: Final = 0.2
+"""A frame of 20 ms: 10 dB a second of speech."""
+DOWN_DB: Final = 0.6
+MEMORY_FRAMES: Final = 50.0
+"""Time constant of the measured level: a second of speech."""
+QUIET_DBFS: Final = -52.0
+"""Speech below is too quiet."""
+CLIPPED: Final = 0.02
+"""Speech of which more frames than that touch full scale is too loud."""
+CERTAIN_FRAMES: Final = 100
+"""Frames of speech before anything is said of its level."""
 
 
 class AutomaticGain:
     """Feed it every frame twice: :meth:`apply` before the detector, :meth:`learn` after it."""
 
-    def __init__(self, settings: GainSettings | None = None) -> None:
-        self._settings = settings or GainSettings()
+    def __init__(self) -> None:
         self._gain_db = 0.0
         self._power = 0.0
         self._clipped = 0.0
@@ -62,11 +56,11 @@ class AutomaticGain:
     @property
     def level(self) -> Level:
         """What to tell the speaker."""
-        if self._frames < self._settings.certain_frames:
+        if self._frames < CERTAIN_FRAMES:
             return "good"
-        if self._clipped > self._settings.clipped:
+        if self._clipped > CLIPPED:
             return "too_loud"
-        return "too_quiet" if _dbfs(self._power) < self._settings.quiet_dbfs else "good"
+        return "too_quiet" if _dbfs(self._power) < QUIET_DBFS else "good"
 
     def apply(self, pcm: Samples) -> Samples:
         """The frame, louder or quieter, and nowhere above full scale."""
@@ -83,12 +77,12 @@ class AutomaticGain:
             return
         wide = pcm.astype(np.float64)
         self._frames += 1
-        weight = max(1 / self._frames, 1 / self._settings.memory_frames)
+        weight = max(1 / self._frames, 1 / MEMORY_FRAMES)
         self._power += weight * (float(np.mean(wide * wide)) - self._power)
         self._clipped += weight * ((np.abs(wide).max() >= _FULL) - self._clipped)
-        wanted = self._settings.target_dbfs - _dbfs(self._power)
-        wanted = min(max(wanted, self._settings.least_db), self._settings.most_db)
-        step = min(max(wanted - self._gain_db, -self._settings.down_db), self._settings.up_db)
+        wanted = TARGET_DBFS - _dbfs(self._power)
+        wanted = min(max(wanted, LEAST_DB), MOST_DB)
+        step = min(max(wanted - self._gain_db, -DOWN_DB), UP_DB)
         self._gain_db += step
 
     def reset(self) -> None:

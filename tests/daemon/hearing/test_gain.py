@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakage_daemon.hearing.gain import AutomaticGain, GainSettings
+from speakage_daemon.hearing import gain as gains
+from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_engines.api import FRAME_SAMPLES, Samples
 
 
@@ -67,7 +68,7 @@ def test_silence_stays_silence_and_another_source_begins_anew() -> None:
     np.testing.assert_array_equal(gain.apply(tone(-45)), tone(-45))
 
 
-def test_who_is_too_far_away_or_too_close_is_told_after_some_speech() -> None:
+def test_who_is_too_far_away_or_too_close_is_told_after_some_speech(monkeypatch: pytest.MonkeyPatch) -> None:
     gain = AutomaticGain()
     hear(gain, -60, 99)
     assert gain.level == "good", "not yet certain"
@@ -77,7 +78,8 @@ def test_who_is_too_far_away_or_too_close_is_told_after_some_speech() -> None:
     assert gain.level == "good"
     hear(gain, 0, 200)
     assert gain.level == "too_loud"
-    assert AutomaticGain(GainSettings(certain_frames=0)).level == "too_quiet", "nothing at all was heard"
+    monkeypatch.setattr(gains, "CERTAIN_FRAMES", 0)
+    assert AutomaticGain().level == "too_quiet", "nothing at all was heard"
 
 
 @given(st.lists(st.tuples(st.floats(-90, 0), st.floats(0, 1)), max_size=60))
