@@ -3,8 +3,8 @@
 1. Sentences are spoken into ``speech/`` (espeak-ng, flite, festival where installed; resumable), and those of the
    yardstick into ``yardstick.npz``. With both in place, copied from elsewhere even, no synthesiser is needed.
 2. A tokenizer learns from them (``tokenizer.json``).
-3. A small Whisper with a spelling head trains on windows made on the fly: AdamW, warm-up and cosine, EMA, bf16 on
-   request. ``log.csv`` keeps the losses; checkpoints resume exactly (on a GPU, up to its order of sums).
+3. A small Whisper with a spelling head trains on windows made on the fly: AdamW, warm-up and cosine, EMA, bf16
+   where it is fast. ``log.csv`` keeps the losses; checkpoints resume exactly (on a GPU, up to its order of sums).
 4. The averaged weights go to ``transformers/`` (for another run's ``start_from``) and, by CTranslate2's converter in
    int8, to ``ears/``, with a ``speakage.json``.
 5. The word error rate on voices never heard is told and kept in ``ears.json``.
