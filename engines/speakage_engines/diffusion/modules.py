@@ -211,14 +211,18 @@ def _added_as_given(*, added_cond_kwargs: dict[str, torch.Tensor], **_: torch.Te
     return added_cond_kwargs["embedded"]
 
 
-class _Decoded(torch.nn.Module):
-    """Undoes the scaling that the denoiser's latents have, decodes, and maps −1..1 to 0..1."""
+class _Scaled(torch.nn.Module):
+    """An autoencoder, and the scaling that the denoiser's latents have."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
         self.scale = float(model.config.scaling_factor)
         self.shift = float(getattr(model.config, "shift_factor", None) or 0.0)
+
+
+class _Decoded(_Scaled):
+    """Undoes the scaling that the denoiser's latents have, decodes, and maps −1..1 to 0..1."""
 
     @override
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
@@ -226,14 +230,8 @@ class _Decoded(torch.nn.Module):
         return (picture / 2 + 0.5).clamp(0, 1)
 
 
-class _Encoded(torch.nn.Module):
+class _Encoded(_Scaled):
     """The way back: maps 0..1 to −1..1, encodes, and gives latents the scaling that the denoiser knows."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        self.scale = float(model.config.scaling_factor)
-        self.shift = float(getattr(model.config, "shift_factor", None) or 0.0)
 
     @override
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
