@@ -250,6 +250,8 @@ def picture_spec(config: Config) -> api.PictureSpec:
         threads=picture.threads,
         adapters=picture.adapters,
         adapter_rank=picture.adapter_rank,
+        tensorrt_workspace_mb=picture.tensorrt_workspace_mb,
+        tensorrt_weights_mb=picture.tensorrt_weights_mb,
         build_memory_mb=config.models.build_memory_mb,
         models_folder=config.models.folder,
         engines_folder=config.models.engines,

@@ -155,6 +155,11 @@ class PictureSettings(Section):
     """LoRAs to paint with, each ``NAME`` or ``NAME:SCALE``: files in `models.folder`/adapters, or paths."""
     adapter_rank: int = Field(0, ge=0, le=4_096)
     """Room for LoRAs that clients put on later: the sum of their ranks; 0 keeps room for `picture.adapters` alone."""
+    tensorrt_workspace_mb: int = Field(0, ge=0)
+    """Scratch memory that one layer may take on a small card, with tensorrt (10^6 bytes); 0 leaves it to TensorRT."""
+    tensorrt_weights_mb: int = Field(-1, ge=-1)
+    """Weights of each network kept on a small card, with tensorrt (10^6 bytes): the others travel there as they are
+    needed. -1 keeps them all, 0 lets TensorRT choose."""
     drafts_per_minute: int = Field(240, ge=0, le=1_000)
     """Pictures of one step painted in any minute while someone speaks; 0 paints nothing before the end of the turn, not
     even at a pause."""

@@ -299,6 +299,10 @@ class PictureSpec:
     """LoRAs to paint with, as ``NAME`` or ``NAME:SCALE``; see :mod:`speakage_engines.adapter_choice`."""
     adapter_rank: int = 0
     """Room for adapters that are put on later, by the sum of their ranks; 0 keeps room for those named alone."""
+    tensorrt_workspace_mb: int = 0
+    """Scratch memory that one layer may take on the card (10^6 bytes); 0 leaves it to TensorRT."""
+    tensorrt_weights_mb: int = -1
+    """Weights of each network kept on the card (10^6 bytes); 0 lets TensorRT choose, below 0 all are."""
     build_memory_mb: int = 0
     """What making an engine may take (2^20 bytes); 0 sets no limit."""
     models_folder: Path

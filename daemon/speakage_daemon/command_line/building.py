@@ -107,7 +107,7 @@ def build(
 
 def _maker(backend: Backend, precision: Precision, target: str, store: EngineStore, spec: PictureSpec) -> Maker:
     if backend is Backend.tensorrt:
-        return _tensorrt(precision, target, store, refit=bool(spec.adapters or spec.adapter_rank))
+        return _tensorrt(precision, target, store, spec)
     if precision is Precision.fp16:
         raise SpeakageError("--precision fp16 is for --backend tensorrt; openvino computes in fp32, bf16 or int8")
     if target != "current":
@@ -118,16 +118,15 @@ def _maker(backend: Backend, precision: Precision, target: str, store: EngineSto
     return _openvino(dataclasses.replace(spec, backend="openvino", precision=names[precision]), store)
 
 
-def _tensorrt(precision: Precision, target: str, store: EngineStore, *, refit: bool) -> Maker:
+def _tensorrt(precision: Precision, target: str, store: EngineStore, spec: PictureSpec) -> Maker:
     from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
-    from speakage_engines.compile.tensorrt_build import PlanOptions
 
     names: dict[Precision, Literal["auto", "fp32", "fp16", "bf16"]] = {
         Precision.auto: "auto", Precision.fp32: "fp32", Precision.fp16: "fp16", Precision.bf16: "bf16"
     }  # fmt: skip
     if precision not in names:
         raise SpeakageError("--precision int8 is for --backend openvino; tensorrt computes in fp32, fp16 or bf16")
-    plans = TensorRtBackend(names[precision], store, TensorRtSettings(plan=PlanOptions(target=target, refit=refit)))
+    plans = TensorRtBackend(names[precision], store, TensorRtSettings.of(spec, target))
     return Maker(target=plans.target, make=lambda module: Made(folder=plans.build(module), parity=None))
 
 

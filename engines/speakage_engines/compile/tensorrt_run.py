@@ -169,8 +169,8 @@ class TensorRtModule:
         if context is None:
             reason = first_lines(self._log.errors, "TensorRT gives no reason")
             raise EngineError(
-                f"{self._path}: the plan cannot be made ready ({reason}); close what else uses the card, or build it "
-                "with weight streaming"
+                f"{self._path}: the plan cannot be made ready ({reason}); close what else uses the card, or set "
+                "picture.tensorrt_weights_mb to 0"
             )
         return context
 

@@ -195,6 +195,17 @@ def test_limits_are_taken(tmp_path: Path) -> None:
     assert plan
 
 
+def test_the_limits_of_the_configuration_reach_the_plan_and_the_run(tmp_path: Path) -> None:
+    spec = PictureSpec(models_folder=tmp_path, engines_folder=tmp_path, adapter_rank=4)
+    assert TensorRtSettings.of(spec, "sm89") == TensorRtSettings(plan=PlanOptions(target="sm89", refit=True))
+    small_card = replace(spec, tensorrt_workspace_mb=64, tensorrt_weights_mb=500, adapter_rank=0)
+    settings = TensorRtSettings.of(small_card, "sm89")
+    assert settings.plan == PlanOptions(target="sm89", workspace_mb=64, weight_streaming=True)
+    assert settings.run.streaming_budget_mb == 500
+    chosen = TensorRtSettings.of(replace(small_card, tensorrt_weights_mb=0), "sm89")
+    assert (chosen.plan.weight_streaming, chosen.run.streaming_budget_mb) == (True, 0), "TensorRT chooses how many"
+
+
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 

@@ -57,15 +57,12 @@ def _open(name: BackendName, spec: PictureSpec, store: EngineStore) -> Backend:
             return TorchBackend(float_precision(name, spec.precision), spec.threads, spec.device)
         case "tensorrt":
             from speakage_engines.compile.backends.tensorrt import TensorRtBackend, TensorRtSettings
-            from speakage_engines.compile.tensorrt_build import PlanOptions
 
             if spec.device in ("cpu", "npu"):
                 raise BuildError(
                     f"picture.device is {spec.device}, but tensorrt runs on NVIDIA cards; set it to auto or gpu"
                 )
-            # a plan whose weights can be exchanged is slower to build, and needs the card for it
-            plan = PlanOptions(refit=bool(spec.adapters or spec.adapter_rank))
-            return TensorRtBackend(float_precision(name, spec.precision), store, TensorRtSettings(plan=plan))
+            return TensorRtBackend(float_precision(name, spec.precision), store, TensorRtSettings.of(spec))
 
 
 def float_precision(name: BackendName, precision: PrecisionName) -> Literal["auto", "fp32", "bf16"]:

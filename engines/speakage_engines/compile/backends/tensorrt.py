@@ -15,14 +15,14 @@ from typing import Final, Literal
 
 import torch
 
-from speakage_engines.api import BackendName, CompiledModule, EngineError
+from speakage_engines.api import BackendName, CompiledModule, EngineError, PictureSpec
 from speakage_engines.compile.key import CompiledKey, ExportKey
 from speakage_engines.compile.low_rank import Room, Wearable
 from speakage_engines.compile.module import Module
 from speakage_engines.compile.parameters import read_parameters
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.compile.tensorrt_build import PlanOptions, PlanTask
-from speakage_engines.compile.tensorrt_library import LibraryName, open_library, resolve_target
+from speakage_engines.compile.tensorrt_library import CURRENT, LibraryName, open_library, resolve_target
 from speakage_engines.compile.tensorrt_refit import Refitted
 from speakage_engines.compile.tensorrt_run import RunOptions, TensorRtModule
 
@@ -40,6 +40,18 @@ class TensorRtSettings:
     """None takes whichever is installed, RTX's first."""
     plan: PlanOptions = field(default_factory=PlanOptions)
     run: RunOptions = field(default_factory=RunOptions)
+
+    @classmethod
+    def of(cls, spec: PictureSpec, target: str = CURRENT) -> TensorRtSettings:
+        """What a picture model is built and run with."""
+        plan = PlanOptions(
+            target=target,
+            workspace_mb=spec.tensorrt_workspace_mb,
+            weight_streaming=spec.tensorrt_weights_mb >= 0,
+            # a plan whose weights can be exchanged is slower to build, and needs the card for it
+            refit=bool(spec.adapters or spec.adapter_rank),
+        )
+        return cls(plan=plan, run=RunOptions(streaming_budget_mb=max(0, spec.tensorrt_weights_mb)))
 
 
 class TensorRtBackend:
