@@ -37,7 +37,8 @@ QUEUE_S = 10.0
 TICK_S = 0.1
 """How often a microphone that sends nothing is looked at."""
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 1.25
+"""Whoever plugs the microphone in again is heard within two seconds; to look and find none takes 0.03 s of a core."""
 CLOSE_S = 1.0
 """A stream that does not close by then, when the daemon stops, is left to the system."""
 
