@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import ssl as tls
 import urllib.request
@@ -21,7 +22,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import numpy as np
@@ -149,10 +150,21 @@ class Session:
         """Ask for a picture of these words."""
         await self._say(PromptCreate(prompt=text, seed=seed, steps=steps))
 
+    async def upload(self, picture: bytes) -> str:
+        """Send an encoded PNG, JPEG or WebP, or a mask (white is painted anew); its id for :meth:`start_from`.
+
+        Raises :class:`ClientError` with what the daemon says of a picture that it does not take.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the scheme is http or https
+            f"{self._http()}/v1/uploads", data=picture, headers={"Content-Type": _kind_of(picture)}
+        )
+        answer = await asyncio.to_thread(_answer, request, self._ssl, "was not taken")
+        return str(json.loads(answer)["id"])
+
     async def start_from(
         self, image_id: str | None, *, mask_id: str | None = None, strength: float | None = None
     ) -> None:
-        """Start from an uploaded picture from now on, or, for ``None``, let it go. Ids are of ``POST /v1/uploads``."""
+        """Start from an uploaded picture from now on, or, for ``None``, let it go. Ids are those of :meth:`upload`."""
         await self._say(CanvasStart(image_id=image_id, mask_id=mask_id, strength=strength))
 
     async def listen_start(self) -> None:
@@ -180,9 +192,8 @@ class Session:
 
     async def fetch(self, picture: Picture) -> bytes:
         """The PNG of a picture that was told of, as it is kept."""
-        parts = urlsplit(self._url)
-        scheme = "https" if parts.scheme == "wss" else "http"
-        return await asyncio.to_thread(_get, f"{scheme}://{parts.netloc}{picture.url}", self._ssl)
+        request = urllib.request.Request(f"{self._http()}{picture.url}")  # noqa: S310 - the scheme is http or https
+        return await asyncio.to_thread(_answer, request, self._ssl, "cannot be had")
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while True:
@@ -199,6 +210,10 @@ class Session:
                 return
             yield Disconnected(reason)
             await self._open_again()
+
+    def _http(self) -> str:
+        parts = urlsplit(self._url)
+        return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
 
     def _open_connection(self) -> ClientConnection:
         if self._connection is None:
@@ -279,11 +294,23 @@ def _explained(error: Exception) -> str:
             return f"no Speakage daemon answers there ({error})"
 
 
-def _get(url: str, context: tls.SSLContext | None) -> bytes:
+def _kind_of(picture: bytes) -> str:
+    try:
+        with PIL.Image.open(io.BytesIO(picture)) as opened:
+            kind = opened.get_format_mimetype()
+    except (OSError, PIL.Image.DecompressionBombError) as error:
+        raise ClientError(f"this is no picture ({error}); send a PNG, a JPEG or a WebP") from None
+    return str(kind)
+
+
+def _answer(request: urllib.request.Request, context: tls.SSLContext | None, failed: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(url, timeout=_OPEN_TIMEOUT_S) as response:
+        with opener.open(request, timeout=_OPEN_TIMEOUT_S) as response:
             body: bytes = response.read()
+    except HTTPError as error:
+        said = error.read().decode(errors="replace")
+        raise ClientError(f"{request.full_url}: the picture {failed} ({error}): {said}") from None
     except (URLError, TimeoutError) as error:
-        raise ClientError(f"{url}: the picture cannot be had ({error})") from None
+        raise ClientError(f"{request.full_url}: the picture {failed} ({error})") from None
     return body

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -24,6 +26,7 @@ from speakage_daemon.events import (
     SessionCreated,
     Stopped,
 )
+from speakage_daemon.picture_file import rgb_sha256
 from speakage_daemon.serving import wire
 
 SILENT = MicrophoneSilent(silent=True)
@@ -191,6 +194,27 @@ def test_who_returns_with_after_is_told_what_was_missed_and_can_fetch_it(serving
                 stand.pictures.delete(2)
                 with pytest.raises(ClientError, match="cannot be had"):
                     await session.fetch(greeting.pictures[0])
+
+    run(scenario)
+
+
+def test_a_picture_is_sent_and_started_from(serving: Any) -> None:
+    rgb = serving.noise(5)
+    png = serving.encoded(rgb)
+
+    async def scenario() -> None:
+        async with serving.stand() as stand, connect(stand.url) as session:
+            number = await session.upload(png)
+            assert number == rgb_sha256(rgb)
+            await session.start_from(number, strength=0.5)
+            assert await stand.desk.asked.get() == "start_from"
+            assert stand.desk.starts == [CanvasStart(image_id=number, strength=0.5)]
+            with pytest.raises(ClientError, match=r"this is no picture .*send a PNG"):
+                await session.upload(b"nothing")
+            gif = io.BytesIO()
+            PIL.Image.new("RGB", (8, 8)).save(gif, "GIF")
+            with pytest.raises(ClientError, match=r"was not taken .*415.*image/png"):
+                await session.upload(gif.getvalue())
 
     run(scenario)
 
