@@ -20,6 +20,7 @@ from speakage_engines.api import (
     PictureModelInfo,
     Preview,
     Samples,
+    Size,
     Start,
     Transcript,
 )
@@ -93,6 +94,15 @@ class StepByStep:
     fail_on: str = ""
     info: PictureModelInfo = INFO
     starts: list[Start | None] = field(default_factory=list)
+    prepared: list[Size] = field(default_factory=list)
+
+    def is_ready(self, size: Size) -> bool:
+        return size == (self.info.width, self.info.height) or size in self.prepared
+
+    def prepare(self, size: Size) -> None:
+        if size == (666, 666):
+            raise EngineError("there is no room on the disk")
+        self.prepared.append(size)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         return tuple(word for word in prompt.split() if word.startswith("zz"))
@@ -101,6 +111,7 @@ class StepByStep:
         self.starts.append(request.start)
         self.info = replace(self.info, adapters=request.adapters or ())
         self.requests.append(request)
+        width, height = request.size or (16, 16)
         for step in range(1, request.steps + 1):
             assert self.permits.acquire(timeout=20)
             if request.prompt == self.fail_on:
@@ -109,7 +120,7 @@ class StepByStep:
             yield Preview(
                 step=step,
                 steps=request.steps,
-                rgb=np.full((16, 16, 3), request.seed % 200 + step, np.uint8),
+                rgb=np.full((height, width, 3), request.seed % 200 + step, np.uint8),
                 encode_prompt_ms=1.0,
                 denoise_ms=2.0 * step,
                 decode_ms=1.0 * step,
@@ -143,3 +154,18 @@ class Record(list[DaemonEvent]):
 
     def of(self, *types: str) -> list[DaemonEvent]:
         return [event for event in self if event.type in types]
+
+
+class Board:
+    """Keeps badges, and all that was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.badges: dict[str, str] = {}
+
+    def set_badge(self, cause: str, sentence: str) -> None:
+        self.badges[cause] = sentence
+        self.told.append(sentence)
+
+    def clear_badge(self, cause: str) -> None:
+        self.badges.pop(cause)

@@ -95,7 +95,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             waker = await _on(ears, lambda: load_waker(config.hearing, gate, hub.publish))
             ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain=gain(config.hearing), waker=waker)
             supervisor.watch(floor, ear)
-            painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store)
+            painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub)
             painter.carried_strength = config.picture.carried_strength
             address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
             around = Surroundings(
@@ -105,7 +105,8 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 uploads=Uploads(picture.info.width, picture.info.height, picture.info.no_start),
                 persona=address.persona,
             )
-            director = Director(blank_canvas(picture.info, config.picture.negative))
+            canvas = blank_canvas(picture.info, config.picture.negative)
+            director = Director(canvas, picture.info.most_pixels)
             conversation = Conversation(director, painter, around, config.picture)
             transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish, address)
             hub.revisions = painter.revisions
@@ -260,7 +261,7 @@ def picture_spec(config: Config) -> api.PictureSpec:
 
 def blank_canvas(info: api.PictureModelInfo, negative: str) -> Canvas:
     """What talking about pictures begins with."""
-    sheet = Sheet(steps=info.steps, guidance=info.guidance, width=info.width, height=info.height)
+    sheet = Sheet(steps=info.steps, guidance=info.guidance, width=info.width, height=info.height, grain=info.grain)
     return Canvas(sheet=sheet, standing_negative=negative)
 
 

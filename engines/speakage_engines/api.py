@@ -25,6 +25,8 @@ Mask: TypeAlias = NDArray[np.uint8]
 """Which part of a picture is painted anew, shape ``(height, width)``: what is brighter than 127."""
 Latents: TypeAlias = NDArray[np.float32]
 """Shape ``(batch, channels, height / factor, width / factor)``."""
+Size: TypeAlias = tuple[int, int]
+"""Width and height of a picture, in pixels."""
 
 SAMPLE_RATE = 16_000
 """Hz; what every speech engine takes."""
@@ -161,7 +163,7 @@ class Start:
     """A picture to start from, instead of noise alone (SDEdit, Meng et al. 2022)."""
 
     rgb: Rgb
-    """As large as the model paints."""
+    """As large as what is painted."""
     strength: float
     """How much may become another, above 0 and to 1: of ``n`` steps the last ``int(n * strength)`` are run.
 
@@ -187,6 +189,8 @@ class PaintRequest:
     guidance: float | None = None
     """Instead of the one that the model was loaded with; a model that has none refuses it with
     :class:`EngineError`."""
+    size: Size | None = None
+    """Instead of the one that the model was loaded with; :class:`EngineError` says why one cannot be painted."""
     carried: Carried | None = None
     """None for noise alone; where there is a start, nothing is carried over."""
     start: Start | None = None
@@ -224,6 +228,10 @@ class PictureModelInfo:
     height: int
     steps: int
     guidance: float
+    grain: int = 8
+    """Sides are multiples of it."""
+    most_pixels: int = 2_048 * 2_048
+    """Width times height of the largest picture that may be asked for."""
     sampler: str
     """Class name of the scheduler."""
     adapters: tuple[str, ...] = ()
@@ -241,6 +249,15 @@ class PictureModel(Protocol):
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """The words of a prompt that the text encoder has no token for, in order; quick, no network is run."""
+
+    def is_ready(self, size: Size) -> bool:
+        """Whether pictures of that size can be painted at once."""
+
+    def prepare(self, size: Size) -> None:
+        """Compile for another size, and keep what was compiled; the sizes used longest ago are let go.
+
+        Raises :class:`EngineError` for a size that cannot be painted.
+        """
 
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
         """Yield one preview a step; the last one is the picture. Stop iterating to cancel between steps.

@@ -1,8 +1,9 @@
 """The painter: one picture at a time, the newest request wins, cancelled between steps.
 
 One slot for the next request: a newer one takes the place of an older one that has not begun. Every step publishes
-a preview. A picture painted at a pause waits to be promoted; promoted pictures go through a queue that is never full,
-are stored first and announced then.
+a preview. Another size than the last ones may have to be compiled first; a badge says so meanwhile. A picture painted
+at a pause waits to be promoted; promoted pictures go through a queue that is never full, are stored first and announced
+then.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from speakage_daemon.events import (
 )
 from speakage_daemon.gallery import PictureRecord
 from speakage_daemon.painting import grid
+from speakage_daemon.painting.board import Board
 from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
@@ -41,10 +43,13 @@ from speakage_engines.api import (
     PictureModelInfo,
     Preview,
     Rgb,
+    Size,
     Start,
 )
 
 log = logging.getLogger(__name__)
+
+SIZE_BADGE = "size"
 
 
 class Publish(Protocol):
@@ -95,17 +100,19 @@ class Painter:
         priority: EarsFirst,
         publish: Publish,
         store: Callable[[Rgb, PictureRecord], Picture | None],
+        board: Board,
     ) -> None:
         self.carried_strength: float | None = None
         """How much of a revision is painted anew over the one before of its utterance; ``None`` begins from noise."""
-        self._shown: tuple[int, Latents] | None = None
-        """Utterance and latents of the newest image."""
+        self._shown: tuple[int, Size | None, Latents] | None = None
+        """Utterance, size and latents of the newest image."""
         self._model = model
         self._successor: PictureModel | None = None
         self._executor = executor
         self._priority = priority
         self._publish = publish
         self._store = store
+        self._board = board
         self._slot: Job | None = None
         self._wake = asyncio.Event()
         self._current: Job | None = None
@@ -184,7 +191,8 @@ class Painter:
         began = time.monotonic()
         paint = job.paint
         unknown = self._model.unknown_words(paint.prompt)
-        width, height = grid.size(self._model.info.width, self._model.info.height, paint.batch)
+        info = self._model.info
+        width, height = grid.size(*(paint.size or (info.width, info.height)), paint.batch)
         self._publish(
             ImageStarted(
                 **self._common(paint),
@@ -194,6 +202,7 @@ class Painter:
                 height=height,
             )
         )
+        await self._make_ready(paint.size)
         carried = self._carried(paint)
         request = PaintRequest(
             prompt=paint.prompt,
@@ -202,6 +211,7 @@ class Painter:
             steps=paint.steps,
             adapters=paint.adapters,
             guidance=paint.guidance,
+            size=paint.size,
             carried=carried,
             start=job.start,
         )
@@ -222,13 +232,24 @@ class Painter:
                 finished = self._finished(job, shown, unknown, timings)
                 self._painted(replace(finished, carried_strength=carried.strength if carried else None))
 
+    async def _make_ready(self, size: Size | None) -> None:
+        """Compile for a size that was not painted yet, or not lately."""
+        if size is None or self._model.is_ready(size):
+            return
+        width, height = size
+        self._board.set_badge(SIZE_BADGE, f"Getting ready to paint {width} × {height}; the first time takes a while.")
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._model.prepare, size)
+        finally:
+            self._board.clear_badge(SIZE_BADGE)
+
     def _carried(self, paint: Paint) -> Carried | None:
-        if self.carried_strength is None or self._shown is None or self._shown[0] != paint.utterance:
+        if self.carried_strength is None or self._shown is None or self._shown[:2] != (paint.utterance, paint.size):
             return None
         if paint.batch > 1:
             # several pictures are meant to differ
             return None
-        return Carried(latents=self._shown[1], strength=self.carried_strength)
+        return Carried(latents=self._shown[2], strength=self.carried_strength)
 
     def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
         height, width = shown.preview.rgb.shape[:2]
@@ -244,7 +265,7 @@ class Painter:
         self._publish(event, shown.encoded)
         self._ledger.shown(*_number(job.paint), time.monotonic())
         if (latents := shown.preview.latents) is not None:
-            self._shown = job.paint.utterance, latents
+            self._shown = job.paint.utterance, job.paint.size, latents
 
     def _finished(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> Finished:
         if shown.sha256 is None:

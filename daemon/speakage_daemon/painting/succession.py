@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
+from speakage_daemon.painting.board import Board
 from speakage_daemon.painting.painter import Painter
 from speakage_engines import api
 
@@ -18,16 +19,6 @@ log = logging.getLogger(__name__)
 
 WhileBuilding: TypeAlias = Literal["wait", "torch"]
 BADGE = "engines"
-
-
-class Board(Protocol):
-    """Where people read what stands."""
-
-    def set_badge(self, cause: str, sentence: str) -> None:
-        """Show it until it is cleared."""
-
-    def clear_badge(self, cause: str) -> None:
-        """It is over."""
 
 
 def stand_in(wanted: api.PictureSpec, while_building: WhileBuilding) -> api.PictureSpec | None:

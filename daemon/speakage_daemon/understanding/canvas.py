@@ -66,8 +66,9 @@ class Sheet:
     steps: int
     guidance: float
     width: int
-    """Pixels, a multiple of 8; so is the height."""
+    """Pixels, a multiple of :attr:`grain`; so is the height."""
     height: int
+    grain: int = 8
     batch: int = 1
     """Pictures at once."""
     start: Start | None = None
@@ -214,9 +215,9 @@ def _set(
         case ScaleSteps(factor=factor):
             return replace(sheet, steps=_within(round(sheet.steps * factor), 1, _MOST_STEPS))
         case SetSize(width=width, height=height):
-            return replace(sheet, width=_side(width), height=_side(height))
+            return _sized(sheet, width, height)
         case ScaleSize(factor=factor):
-            return replace(sheet, width=_side(sheet.width * factor), height=_side(sheet.height * factor))
+            return _sized(sheet, sheet.width * factor, sheet.height * factor)
         case SetSeed(seed=seed):
             return replace(sheet, seeds=(seed % 2**32,), seed_kept=True)
         case SetGuidance(guidance=guidance):
@@ -270,20 +271,26 @@ def _within(number: int, least: int, most: int) -> int:
     return min(max(number, least), most)
 
 
-def _side(pixels: float) -> int:
-    return _within(round(pixels / 8) * 8, _SMALLEST, _LARGEST)
+def _sized(sheet: Sheet, width: float, height: float) -> Sheet:
+    grain = sheet.grain
+    least = -(-_SMALLEST // grain) * grain
+
+    def side(pixels: float) -> int:
+        return _within(round(pixels / grain) * grain, least, _LARGEST)
+
+    return replace(sheet, width=side(width), height=side(height))
 
 
 def _shaped(sheet: Sheet, shape: Shape) -> Sheet:
     """The shorter side stays; the longer one is half as long again."""
     short = min(sheet.width, sheet.height)
-    long = _side(short * 1.5)
+    long = short * 1.5
     match shape:
         case Shape.SQUARE:
-            return replace(sheet, width=short, height=short)
+            return _sized(sheet, short, short)
         case Shape.WIDE:
-            return replace(sheet, width=long, height=short)
+            return _sized(sheet, long, short)
         case Shape.TALL:
-            return replace(sheet, width=short, height=long)
+            return _sized(sheet, short, long)
         case _:
             assert_never(shape)

@@ -15,34 +15,26 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from speakage_daemon.events import CanvasStart, PromptCreate, Start
-from speakage_daemon.understanding.canvas import PART_STRENGTH, STRENGTH, Canvas, apply, let_go, painted, started
+from speakage_daemon.understanding.canvas import PART_STRENGTH, STRENGTH, Canvas, Sheet, apply, let_go, painted, started
 from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
     Create,
-    Edit,
     Meaning,
     NudgeGuidance,
     Plain,
-    Reshape,
-    ScaleSize,
     SetGuidance,
-    SetSize,
     SetStrength,
 )
 from speakage_daemon.understanding.prompt import same_meaning
 from speakage_daemon.understanding.reading import scene_of
 from speakage_daemon.understanding.turn import certain, unfinished
 from speakage_daemon.understanding.vocabulary import words
+from speakage_engines.api import Size
 
-_CANNOT: Final = {
-    Reshape: "another shape than the model was loaded with",
-    SetSize: "another size than the model was loaded with",
-    ScaleSize: "another size than the model was loaded with",
-}
-"""What is understood and cannot be painted yet, and why."""
 _WITHOUT_GUIDANCE: Final = "guidance: this model paints without"
 _NO_START: Final = "a strength without a picture to start from"
+_STARTED: Final = "another size, while a picture is started from"
 _EDITING: Final = frozenset(
     words(
         "make add remove delete erase put move change turn replace swap switch give take get bring without no not more",
@@ -81,6 +73,8 @@ class Paint:
     """None for the model's own."""
     batch: int = 1
     """Pictures in one image."""
+    size: Size | None = None
+    """None for the model's own."""
     start: Start | None = None
     """The picture that it starts from."""
 
@@ -120,8 +114,11 @@ class Verdict:
 class Director:
     """Holds the canvas and the newest revision."""
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: Canvas, most_pixels: int = 2_048 * 2_048) -> None:
+        """``canvas`` has the model's own size; ``most_pixels`` is width times height of the largest that it paints."""
         self._canvas = canvas
+        self._own_size = canvas.sheet.width, canvas.sheet.height
+        self._most_pixels = most_pixels
         self._found = canvas
         """As it was when the utterance began."""
         self._utterance = -1
@@ -141,10 +138,10 @@ class Director:
         if not text:
             return Verdict()
         meaning = understand(text, self._found)
-        if isinstance(meaning, Command) or self._cannot(meaning) or self._may_become_an_edit(text, meaning):
+        if isinstance(meaning, Command) or self._may_become_an_edit(text, meaning):
             return Verdict()
         canvas = apply(self._found, meaning)
-        if not canvas.prompt:
+        if not canvas.prompt or self._cannot(meaning, canvas):
             return Verdict()
         wanted = replace(self._asked_for(canvas, settled, final=False), steps=1, batch=1)
         if self._newest and _same_picture(replace(self._newest, steps=1, batch=1), wanted):
@@ -179,16 +176,18 @@ class Director:
             final=True,
             adapters=message.adapters,
             guidance=self._guidance(self._canvas),
+            size=None if start else self._size(self._canvas),
             start=start,
         )
         canvas = apply(self._canvas, Create(scene=scene_of(message.prompt)))
-        self._canvas = painted(replace(canvas, sheet=replace(canvas.sheet, start=start)), (seed,))
+        self._canvas = painted(replace(canvas, sheet=self._starting(canvas.sheet, start)), (seed,))
         return self._newest
 
     def start_from(self, message: CanvasStart) -> None:
         """From now on, and for an utterance that is being heard too."""
         start = start_of(message)
-        self._canvas = self._found = started(self._canvas, start) if start else let_go(self._canvas)
+        canvas = started(self._canvas, start) if start else let_go(self._canvas)
+        self._canvas = self._found = replace(canvas, sheet=self._starting(canvas.sheet, canvas.sheet.start))
 
     def _begin(self, utterance: int, seed: int) -> None:
         if utterance != self._utterance:
@@ -199,11 +198,11 @@ class Director:
         if not transcript.strip():
             return Verdict()
         meaning = understand(transcript, self._found)
-        if cannot := self._cannot(meaning):
+        canvas = apply(self._found, meaning)
+        if cannot := self._cannot(meaning, canvas):
             return Verdict(meaning=meaning, cannot=cannot)
         if isinstance(meaning, Command) and not final:
             return Verdict(meaning=meaning)
-        canvas = apply(self._found, meaning)
         decision: Decision = None
         if canvas.prompt and not _paints_nothing(meaning, canvas, self._found):
             asked_for = self._asked_for(canvas, transcript, final=final)
@@ -226,6 +225,7 @@ class Director:
             final=final,
             guidance=self._guidance(canvas),
             batch=sheet.batch,
+            size=self._size(canvas),
             start=sheet.start,
         )
 
@@ -236,18 +236,35 @@ class Director:
         first = next((word for word in text.lower().split() if word.strip(",") not in _FILLERS), "")
         return first in _EDITING
 
-    def _cannot(self, meaning: Meaning) -> str:
+    def _cannot(self, meaning: Meaning, canvas: Canvas) -> str:
+        """Why it cannot be painted, whose canvas that would be; empty where it can."""
         match meaning:
-            case Edit(changes=changes):
-                return next((_CANNOT[type(change)] for change in changes if type(change) in _CANNOT), "")
             case Command(order=SetGuidance() | NudgeGuidance()) if self._own_guidance <= 1:
                 return _WITHOUT_GUIDANCE
             case Command(order=SetStrength()) if self._found.sheet.start is None:
                 return _NO_START
-            case Command(order=order):
-                return _CANNOT.get(type(order), "")
             case _:
-                return ""
+                return self._cannot_size(canvas.sheet)
+
+    def _cannot_size(self, sheet: Sheet) -> str:
+        if (sheet.width, sheet.height) == self._own_size:
+            return ""
+        if sheet.start is not None:
+            return _STARTED
+        if sheet.width * sheet.height > self._most_pixels:
+            return f"{sheet.width} × {sheet.height}: this model paints {self._most_pixels} pixels at most"
+        return ""
+
+    def _starting(self, sheet: Sheet, start: Start | None) -> Sheet:
+        """What is started from has the model's own size."""
+        if start is None:
+            return replace(sheet, start=None)
+        width, height = self._own_size
+        return replace(sheet, start=start, width=width, height=height)
+
+    def _size(self, canvas: Canvas) -> Size | None:
+        size = canvas.sheet.width, canvas.sheet.height
+        return None if size == self._own_size else size
 
     def _guidance(self, canvas: Canvas) -> float | None:
         return None if canvas.sheet.guidance == self._own_guidance else canvas.sheet.guidance
@@ -271,7 +288,8 @@ def start_of(message: CanvasStart | PromptCreate) -> Start | None:
 
 def _same_picture(one: Paint, other: Paint) -> bool:
     ours, theirs = (
-        (each.negative, each.seed, each.steps, each.guidance, each.batch, each.start) for each in (one, other)
+        (each.negative, each.seed, each.steps, each.guidance, each.batch, each.size, each.start)
+        for each in (one, other)
     )
     if ours != theirs:
         return False

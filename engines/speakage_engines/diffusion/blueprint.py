@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from speakage_engines.adapter_choice import AdapterChoice, resolve_adapters
-from speakage_engines.api import ModelChoice, ModelError, PictureSpec, Progress, no_progress
+from speakage_engines.api import ModelChoice, ModelError, PictureSpec, Progress, Size, no_progress
 from speakage_engines.compile.key import EngineKey, ExportKey, weights_digest
 from speakage_engines.compile.module import Backend, Module
 from speakage_engines.diffusion.adapters import Adapters
@@ -25,8 +27,7 @@ class Blueprint:
     spec: PictureSpec
     choice: ModelChoice
     folder: Folder
-    size: int
-    """Pixels, both sides."""
+    size: Size
     guidance: Guidance
     text: tuple[Module, ...]
     denoiser: Module
@@ -37,6 +38,14 @@ class Blueprint:
     adapters: Adapters | None
     """None without room for any."""
     rooms: Rooms
+
+    def at(self, size: Size) -> Blueprint:
+        """The same model for pictures of another size, which it must be able to paint."""
+        return dataclasses.replace(self, size=size, **_networks(self.folder, size, self.guidance, self._beside))
+
+    @property
+    def _beside(self) -> Rooms:
+        return _beside(self.spec, self.rooms)
 
     @property
     def modules(self) -> list[Module]:
@@ -74,27 +83,46 @@ def draw_up(spec: PictureSpec, progress: Progress = no_progress) -> Blueprint:
     """
     choice = resolve_picture(spec)
     folder = read_folder(folder_of(choice.path, spec.models_folder, progress))
-    size = spec.size or folder.size
-    if size % folder.multiple:
-        raise ModelError(f"picture.size is {size}; this model takes multiples of {folder.multiple}")
+    side = spec.size or folder.size
+    if side % folder.multiple:
+        raise ModelError(f"picture.size is {side}; this model takes multiples of {folder.multiple}")
     guidance = Guidance.of(folder, folder.guidance if spec.guidance < 0 else spec.guidance)
     worn = resolve_adapters(spec.adapters, spec.models_folder)
     adapters = Adapters(folder) if worn or spec.adapter_rank else None
     rooms = adapters.rooms(worn, spec.adapter_rank) if adapters else {}
-    # TensorRT exchanges weights instead
-    beside: Rooms = {} if spec.backend == "tensorrt" else rooms
-    final = decoder(folder, size)
+    beside = _beside(spec, rooms)
     return Blueprint(
         spec=spec,
         choice=choice,
         folder=folder,
-        size=size,
+        size=(side, side),
         guidance=guidance,
         text=tuple(text_encoders(folder, beside)),
+        adapters=adapters,
+        rooms=rooms,
+        **_networks(folder, (side, side), guidance, beside),
+    )
+
+
+class _Networks(TypedDict):
+    """Those that hang on the size."""
+
+    denoiser: Module
+    decoder: Module
+    tiny_decoder: Module | None
+    encoder: Module | None
+
+
+def _networks(folder: Folder, size: Size, guidance: Guidance, beside: Rooms) -> _Networks:
+    final = decoder(folder, size)
+    return _Networks(
         denoiser=denoiser(folder, size, guidance.batch, beside),
         decoder=final,
         tiny_decoder=tiny_decoder(folder, size),
         encoder=encoder(folder, size, final.weights),
-        adapters=adapters,
-        rooms=rooms,
     )
+
+
+def _beside(spec: PictureSpec, rooms: Rooms) -> Rooms:
+    """Adapters that are inputs of the networks; TensorRT exchanges weights instead."""
+    return {} if spec.backend == "tensorrt" else rooms

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from speakage_engines.api import EngineError
+from speakage_engines.api import EngineError, Size
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.text import TextEncoder
 from speakage_engines.diffusion.waves import guidance_waves
@@ -72,10 +72,10 @@ class Guidance:
 class _Words(Protocol):
     """A prompt in a family's form."""
 
-    def prompt(self, text: str) -> Told:
-        """What the picture shows."""
+    def prompt(self, text: str, size: Size) -> Told:
+        """What a picture of that size shows."""
 
-    def negative(self, text: str) -> Told:
+    def negative(self, text: str, size: Size) -> Told:
         """What it does not show; often empty."""
 
 
@@ -85,11 +85,11 @@ class _OneEncoder:
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
 
-    def prompt(self, text: str) -> Told:
+    def prompt(self, text: str, size: Size) -> Told:  # noqa: ARG002 - such a denoiser is not told it
         return (self._encoder(text),)
 
-    def negative(self, text: str) -> Told:
-        return self.prompt(text)
+    def negative(self, text: str, size: Size) -> Told:
+        return self.prompt(text, size)
 
 
 class _TwoEncoders:
@@ -98,39 +98,45 @@ class _TwoEncoders:
     As in diffusers' pipeline the picture is said to be whole, uncropped and as large as it is painted.
     """
 
-    def __init__(self, encoders: Sequence[TextEncoder], folder: Folder, size: int) -> None:
+    def __init__(self, encoders: Sequence[TextEncoder], folder: Folder) -> None:
         if folder.sizes is None:
             raise ValueError("only denoisers that are told sizes have two text encoders")
         self._first, self._second = encoders
         self._part = folder.text[1]
         self._zeros = folder.zeros_for_empty
-        self._sizes = folder.sizes.of([size, size, 0, 0, size, size]).reshape(1, -1)
+        self._sizes = folder.sizes
 
-    def prompt(self, text: str) -> Told:
+    def prompt(self, text: str, size: Size) -> Told:
         """States ``(1, tokens, width)``, and ``(1, pooled + sizes)``."""
         both = self._second(text)
         pooled = both[:, -self._part.pooled :]
         states = both[:, : -self._part.pooled].reshape(1, self._part.tokens, self._part.width)
-        return np.concatenate([self._first(text), states], axis=2), np.concatenate([pooled, self._sizes], axis=1)
+        return np.concatenate([self._first(text), states], axis=2), np.concatenate([pooled, self._waves(size)], axis=1)
 
-    def negative(self, text: str) -> Told:
+    def negative(self, text: str, size: Size) -> Told:
         """Nothing, where the family takes that for an empty prompt: zeros, but the sizes are told all the same."""
-        states, added = self.prompt(text)
+        states, added = self.prompt(text, size)
         if text or not self._zeros:
             return states, added
         zeros = np.zeros_like(added[:, : self._part.pooled])
-        return np.zeros_like(states), np.concatenate([zeros, self._sizes], axis=1)
+        return np.zeros_like(states), np.concatenate([zeros, self._waves(size)], axis=1)
+
+    def _waves(self, size: Size) -> NDArray[np.float32]:
+        """Original size, crop and wanted size, each as height and width; ``(1, n)``."""
+        width, height = size
+        waves: NDArray[np.float32] = self._sizes.of([height, width, 0, 0, height, width]).reshape(1, -1)
+        return waves
 
 
 class Conditioning:
     """What a model's denoiser is told, by prompt; its encoders keep what they made."""
 
-    def __init__(self, encoders: Sequence[TextEncoder], guidance: Guidance, folder: Folder, size: int) -> None:
+    def __init__(self, encoders: Sequence[TextEncoder], guidance: Guidance, folder: Folder) -> None:
         self.guidance = guidance
         self._encoders = tuple(encoders)
         self._names = tuple(part.name for part in folder.text)
         self._words: _Words = (
-            _OneEncoder(self._encoders[0]) if folder.sizes is None else _TwoEncoders(self._encoders, folder, size)
+            _OneEncoder(self._encoders[0]) if folder.sizes is None else _TwoEncoders(self._encoders, folder)
         )
 
     def use(self, variants: Mapping[str, str]) -> None:
@@ -147,11 +153,11 @@ class Conditioning:
         """Words without a token, or without room; both of SDXL's tokenizers have the same words."""
         return self._encoders[0].read(prompt).unknown
 
-    def __call__(self, prompt: str, negative: str, guidance: Guidance) -> Told:
+    def __call__(self, prompt: str, negative: str, guidance: Guidance, size: Size) -> Told:
         """With contrast, without the prompt first."""
-        told = self._words.prompt(prompt)
+        told = self._words.prompt(prompt, size)
         if guidance.contrasts:
-            pairs = zip(self._words.negative(negative), told, strict=True)
+            pairs = zip(self._words.negative(negative, size), told, strict=True)
             told = tuple(np.concatenate(pair) for pair in pairs)
         waves = guidance.waves
         return told if waves is None else (*told, waves)

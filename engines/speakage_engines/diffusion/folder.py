@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from speakage_engines.api import ModelError
+from speakage_engines.api import ModelError, Size
 from speakage_engines.diffusion.waves import TimeProjection
 from speakage_engines.models import SETTINGS_FILE, read_settings
 
@@ -96,11 +96,17 @@ class Folder:
     steps: int
     guidance: float
     size: int
+    """Pixels on both sides, as the model was made for."""
 
     @property
     def tokens(self) -> int:
         """Length of a prompt, the same for all encoders."""
         return self.text[0].tokens
+
+    def latent_sides(self, size: Size) -> tuple[int, int]:
+        """Height and width of the latents of a picture."""
+        width, height = size
+        return height // self.factor, width // self.factor
 
 
 def read_folder(path: Path) -> Folder:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from typing_extensions import override
 
-from speakage_engines.api import ModelError
+from speakage_engines.api import ModelError, Size
 from speakage_engines.compile.key import weights_digest
 from speakage_engines.compile.low_rank import Room, with_room
 from speakage_engines.compile.module import Input, Module
@@ -40,15 +40,15 @@ def text_encoders(folder: Folder, rooms: Rooms) -> list[Module]:
     ]
 
 
-def denoiser(folder: Folder, size: int, batch: int, rooms: Rooms) -> Module:
+def denoiser(folder: Folder, size: Size, batch: int, rooms: Rooms) -> Module:
     """(latents, projected timesteps, text states, …), each ``batch`` long → prediction of the latents' shape.
 
     After the states come, for a denoiser that is told them, pooled prompts with projected sizes, and guidance; last
     the adapters, where there is room for them.
     """
-    path, side = folder.path / "unet", size // folder.factor
+    path = folder.path / "unet"
     inputs = [
-        Input(name="latents", shape=(batch, folder.channels, side, side)),
+        Input(name="latents", shape=(batch, folder.channels, *folder.latent_sides(size))),
         Input(name="time", shape=(batch, folder.time.width)),
         Input(name="states", shape=(batch, folder.tokens, folder.width)),
     ]
@@ -60,19 +60,19 @@ def denoiser(folder: Folder, size: int, batch: int, rooms: Rooms) -> Module:
     return with_room(module, rooms.get("unet"))
 
 
-def decoder(folder: Folder, size: int) -> Module:
+def decoder(folder: Folder, size: Size) -> Module:
     """Latents ``(1, channels, h, w)`` as the denoiser knows them → picture ``(1, 3, height, width)`` in 0..1."""
     return _decoder("decoder", folder, "vae", size)
 
 
-def tiny_decoder(folder: Folder, size: int) -> Module | None:
+def tiny_decoder(folder: Folder, size: Size) -> Module | None:
     """The family's tiny decoder for previews: the folder's ``tiny_vae``; none where the decoder itself is tiny."""
     if folder.tiny or not (folder.path / "tiny_vae").is_dir():
         return None
     return _decoder("tiny-decoder", folder, "tiny_vae", size)
 
 
-def encoder(folder: Folder, size: int, weights: str) -> Module | None:
+def encoder(folder: Folder, size: Size, weights: str) -> Module | None:
     """Picture ``(1, 3, height, width)`` in 0..1 → latents ``(1, n, h, w)`` as the denoiser knows them.
 
     A tiny encoder gives the latents; the other one twice as many channels: their means, then their deviations.
@@ -83,7 +83,7 @@ def encoder(folder: Folder, size: int, weights: str) -> Module | None:
     return Module(
         name="picture-encoder",
         load=partial(_load_encoder, folder.path / "vae", "AutoencoderTiny" if folder.tiny else "AutoencoderKL"),
-        inputs=(Input(name="picture", shape=(1, 3, size, size)),),
+        inputs=(Input(name="picture", shape=(1, 3, size[1], size[0])),),
         weights=weights,
         overflows=folder.overflows,
     )
@@ -96,15 +96,15 @@ def _text_encoder(name: str, folder: Path, part: TextPart, wrapper: type[torch.n
     return Module(name=name, load=load, inputs=inputs, weights=_digest(path))
 
 
-def _decoder(name: str, folder: Folder, part: str, size: int) -> Module:
-    path, side = folder.path / part, size // folder.factor
+def _decoder(name: str, folder: Folder, part: str, size: Size) -> Module:
+    path = folder.path / part
     kind = Config(path / "config.json").content.get("_class_name")
     if kind not in DECODERS:
         raise ModelError(f"{path}/config.json: {kind} cannot be used; only {' or '.join(DECODERS)} can")
     return Module(
         name=name,
         load=partial(_load_decoder, path, kind),
-        inputs=(Input(name="latents", shape=(1, folder.channels, side, side)),),
+        inputs=(Input(name="latents", shape=(1, folder.channels, *folder.latent_sides(size))),),
         weights=_digest(path),
         overflows=folder.overflows and part == "vae",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speakage_engines.adapter_choice import AdapterChoice
 from speakage_engines.api import (
     Carried,
     CompiledModule,
@@ -27,10 +26,11 @@ from speakage_engines.api import (
     PictureSpec,
     Preview,
     Progress,
+    Size,
     Start,
 )
 from speakage_engines.compile.backends import choose, open_backend
-from speakage_engines.compile.key import EngineKey
+from speakage_engines.compile.low_rank import Wearable
 from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.adapters import DENOISER
@@ -39,6 +39,7 @@ from speakage_engines.diffusion.conditioning import Conditioning, Guidance, Told
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
 from speakage_engines.diffusion.sampler import Estimate, Origin, make_scheduler, sample
+from speakage_engines.diffusion.sizes import Sized, Sizes, most_pixels, refusal
 from speakage_engines.diffusion.start import Encoder, Ground, check, latent_mask
 from speakage_engines.diffusion.text import TextEncoder, load_tokenizer
 from speakage_engines.diffusion.wardrobe import Wardrobe
@@ -49,12 +50,8 @@ class Parts:
     """The compiled networks of one model."""
 
     text: Conditioning
-    denoiser: CompiledModule
-    decoders: Decoders
-    encoder: Encoder | None
+    sizes: Sizes
     wardrobe: Wardrobe
-    key: Callable[[Sequence[AdapterChoice]], EngineKey]
-    """With the adapters that are worn."""
 
 
 class LatentDiffusion:
@@ -64,21 +61,31 @@ class LatentDiffusion:
         self.info = info
         self._folder = folder
         self._parts = parts
+        self._sized = parts.sizes.at(parts.sizes.own)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that the text encoder has no token for, or no room."""
         return self._parts.text.unknown_words(prompt)
 
+    def is_ready(self, size: Size) -> bool:
+        """Whether its networks are in memory."""
+        return self._parts.sizes.is_ready(size)
+
+    def prepare(self, size: Size) -> None:
+        """Compile for that size if need be; raises :class:`ModelError` or :class:`BuildError`."""
+        self._parts.sizes.at(size)
+
     def paint(self, request: PaintRequest) -> Iterator[Preview]:
         """Noise is drawn as diffusers' pipelines draw it, so that a seed means the same picture there."""
-        self._wear(request.adapters)
+        size = request.size or self._parts.sizes.own
+        self._fit(size, request.adapters)
         began = time.perf_counter()
         guidance = self._parts.text.guidance.at(request.guidance)
-        told = self._parts.text(request.prompt, request.negative, guidance)
+        told = self._parts.text(request.prompt, request.negative, guidance, size)
         encode_ms = _milliseconds_since(began)
         ground = Ground.of(request.start)
         denoise_ms = decode_ms = 0.0
-        steps = self._sample(request, told, guidance)
+        steps = self._sample(request, size, told, guidance)
         while True:
             began = time.perf_counter()
             estimate = next(steps, None)
@@ -90,8 +97,8 @@ class LatentDiffusion:
                 continue
             began = time.perf_counter()
             latents = estimate.latents.numpy()
-            decoders = self._parts.decoders
-            rgb = ground.under(decoders.final(latents) if last else decoders.preview(latents, self.info.width))
+            decoders = self._sized.decoders
+            rgb = ground.under(decoders.final(latents) if last else decoders.preview(latents))
             decode_ms += _milliseconds_since(began)
             yield Preview(
                 step=estimate.step,
@@ -103,11 +110,10 @@ class LatentDiffusion:
                 latents=latents,
             )
 
-    def _sample(self, request: PaintRequest, told: Told, guidance: Guidance) -> Iterator[Estimate]:
+    def _sample(self, request: PaintRequest, size: Size, told: Told, guidance: Guidance) -> Iterator[Estimate]:
         generator = torch.Generator().manual_seed(request.seed)
-        origin = self._origin(request.start, generator)
-        side = self.info.width // self._folder.factor
-        noise = torch.randn((1, self._folder.channels, side, side), generator=generator)
+        origin = self._origin(request.start, size, generator)
+        noise = torch.randn((1, self._folder.channels, *self._folder.latent_sides(size)), generator=generator)
         if request.start is None:
             origin = _carried_over(request.carried, noise)
 
@@ -116,31 +122,36 @@ class LatentDiffusion:
 
         yield from sample(denoise, make_scheduler(self._folder.scheduler), noise, request.steps, generator, origin)
 
-    def _origin(self, start: Start | None, generator: torch.Generator) -> Origin | None:
+    def _origin(self, start: Start | None, size: Size, generator: torch.Generator) -> Origin | None:
         """None where nothing is left of the picture, so that it is painted as if there were none."""
         if start is None:
             return None
-        if self._parts.encoder is None:
+        if self._sized.encoder is None:
             raise ModelError(self._folder.no_encoder)
-        check(start, self.info.width, self.info.height)
+        check(start, *size)
         if start.strength == 1 and start.mask is None:
             return None
         return Origin(
-            latents=self._parts.encoder(start.rgb, generator),
+            latents=self._sized.encoder(start.rgb, generator),
             strength=start.strength,
             mask=None if start.mask is None else latent_mask(start.mask, self._folder.factor),
         )
 
-    def _wear(self, adapters: tuple[str, ...] | None) -> None:
-        """With other adapters a prompt has other states, and the engine another key."""
-        wardrobe = self._parts.wardrobe
-        if not wardrobe.wear(adapters):
+    def _fit(self, size: Size, adapters: tuple[str, ...] | None) -> None:
+        """Other networks paint another size; with other adapters a prompt has other states. Either is another key."""
+        sized, wardrobe = self._parts.sizes.at(size), self._parts.wardrobe
+        resized = sized is not self._sized
+        if resized and sized.wearable is not None:
+            wardrobe.exchange(DENOISER, sized.wearable)
+        self._sized = sized
+        if wardrobe.wear(adapters):
+            self._parts.text.use(wardrobe.variants)
+        elif not resized:
             return
-        self._parts.text.use(wardrobe.variants)
         self.info = dataclasses.replace(
             self.info,
             adapters=tuple(map(str, wardrobe.worn)),
-            engine_key=self._parts.key(wardrobe.worn).digest(),
+            engine_key=sized.key(wardrobe.worn).digest(),
         )
 
     def _predict(
@@ -148,7 +159,7 @@ class LatentDiffusion:
     ) -> NDArray[np.float32]:
         """The prediction, guided."""
         time = self._folder.time(timestep, guidance.batch)
-        return guidance.apply(self._parts.denoiser(np.repeat(latents, guidance.batch, axis=0), time, *told))
+        return guidance.apply(self._sized.denoiser(np.repeat(latents, guidance.batch, axis=0), time, *told))
 
 
 def _carried_over(carried: Carried | None, noise: torch.Tensor) -> Origin | None:
@@ -177,21 +188,28 @@ def load(spec: PictureSpec, progress: Progress) -> LatentDiffusion:
     backend = open_backend(backend_choice.name, spec, store)
     with store.building():
         compiled = _compile(backend, blueprint.modules, progress)
-    parts = _parts(blueprint, backend, compiled, tokenizers)
-    if blueprint.encoder is not None:
-        encode = partial(_compile_later, backend, blueprint.encoder, store)
-        parts = dataclasses.replace(parts, encoder=Encoder(encode, folder.channels))
+    first = _sized(blueprint, backend, store, compiled)
+    most = most_pixels(folder, blueprint.size)
+    sizes = Sizes(
+        blueprint.size,
+        first,
+        lambda size: refusal(folder, size, most),
+        lambda size: _resized(blueprint.at(size), backend, store, progress),
+    )
+    parts = _parts(blueprint, backend, compiled, sizes, tokenizers)
     info = PictureModelInfo(
         choice=blueprint.choice,
         backend=backend.name,
         backend_reason=backend_choice.reason,
-        precision=parts.denoiser.precision,
-        width=blueprint.size,
-        height=blueprint.size,
+        precision=first.denoiser.precision,
+        width=blueprint.size[0],
+        height=blueprint.size[1],
         steps=spec.steps or folder.steps,
         guidance=blueprint.guidance.scale,
+        grain=folder.multiple,
+        most_pixels=most,
         sampler=folder.scheduler["_class_name"],
-        engine_key=parts.key(()).digest(),
+        engine_key=first.key(()).digest(),
         no_start=folder.no_encoder,
     )
     model = LatentDiffusion(folder, info, parts)
@@ -205,29 +223,50 @@ def needs_building(spec: PictureSpec) -> bool:
     return not all(backend.is_made(module) for module in draw_up(spec).modules)
 
 
-def _parts(blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledModule], tokenizers: list[Any]) -> Parts:
+def _parts(
+    blueprint: Blueprint, backend: Backend, compiled: dict[str, CompiledModule], sizes: Sizes, tokenizers: list[Any]
+) -> Parts:
     folder = blueprint.folder
-    modules = {DENOISER: blueprint.denoiser}
-    modules |= {part.name: module for part, module in zip(folder.text, blueprint.text, strict=True)}
-    networks = {
-        part: backend.wearable(modules[part], compiled[modules[part].name], room)
-        for part, room in blueprint.rooms.items()
-    }
-    compiled |= {modules[part].name: network for part, network in networks.items()}
-    encoders = [
-        TextEncoder(tokenizer, compiled[module.name], folder.tokens)
-        for tokenizer, module in zip(tokenizers, blueprint.text, strict=True)
-    ]
-    tiny = compiled[blueprint.tiny_decoder.name] if blueprint.tiny_decoder else None
-    final, denoise = compiled[blueprint.decoder.name], compiled[blueprint.denoiser.name]
+    networks: dict[str, Wearable] = {}
+    first = sizes.at(sizes.own)
+    if first.wearable is not None:
+        networks[DENOISER] = first.wearable
+    encoders = []
+    for part, module, tokenizer in zip(folder.text, blueprint.text, tokenizers, strict=True):
+        network = compiled[module.name]
+        if part.name in blueprint.rooms:
+            network = networks[part.name] = backend.wearable(module, network, blueprint.rooms[part.name])
+        encoders.append(TextEncoder(tokenizer, network, folder.tokens))
     return Parts(
-        text=Conditioning(encoders, blueprint.guidance, folder, blueprint.size),
-        denoiser=denoise,
-        decoders=Decoders(final, tiny, None if folder.tiny else linear_map(folder.channels, folder.scale)),
-        encoder=None,
+        text=Conditioning(encoders, blueprint.guidance, folder),
+        sizes=sizes,
         wardrobe=Wardrobe(blueprint.adapters, networks, blueprint.spec.adapters, blueprint.spec.models_folder),
+    )
+
+
+def _sized(blueprint: Blueprint, backend: Backend, store: EngineStore, compiled: Mapping[str, CompiledModule]) -> Sized:
+    """The networks of the blueprint's size; its encoder is compiled for the first picture that is started from."""
+    folder, denoise = blueprint.folder, compiled[blueprint.denoiser.name]
+    room = blueprint.rooms.get(DENOISER)
+    wearable = None if room is None else backend.wearable(blueprint.denoiser, denoise, room)
+    tiny = compiled[blueprint.tiny_decoder.name] if blueprint.tiny_decoder else None
+    linear = None if folder.tiny else linear_map(folder.channels, folder.scale)
+    encoder = None
+    if blueprint.encoder is not None:
+        encoder = Encoder(partial(_compile_later, backend, blueprint.encoder, store), folder.channels)
+    return Sized(
+        denoiser=wearable or denoise,
+        wearable=wearable,
+        decoders=Decoders(compiled[blueprint.decoder.name], tiny, linear, folder.factor),
+        encoder=encoder,
         key=partial(blueprint.key, backend, denoise.precision),
     )
+
+
+def _resized(blueprint: Blueprint, backend: Backend, store: EngineStore, progress: Progress) -> Sized:
+    modules = [module for module in blueprint.modules if module not in blueprint.text]
+    with store.building():
+        return _sized(blueprint, backend, store, _compile(backend, modules, progress))
 
 
 def _compile(backend: Backend, modules: list[Module], progress: Progress) -> dict[str, CompiledModule]:

@@ -51,21 +51,27 @@ def linear_map(channels: int, scale: float) -> LinearMap | None:
 class Decoders:
     """The final decoder of a model, and the one for its previews."""
 
-    def __init__(self, final: CompiledModule, preview: CompiledModule | None, linear: LinearMap | None) -> None:
-        """Without ``preview`` and ``linear`` the final decoder makes the previews too: it may be a tiny one itself."""
+    def __init__(
+        self, final: CompiledModule, preview: CompiledModule | None, linear: LinearMap | None, factor: int
+    ) -> None:
+        """``factor`` is pixels a latent, each way.
+
+        Without ``preview`` and ``linear`` the final decoder makes the previews too: it may be a tiny one itself.
+        """
         self._final = final
         self._preview = preview
         self._linear = linear
+        self._factor = factor
 
     def final(self, latents: NDArray[np.float32]) -> Rgb:
         """``(1, channels, h, w)`` → ``(height, width, 3)``."""
         return to_rgb(self._final(latents))
 
-    def preview(self, latents: NDArray[np.float32], size: int) -> Rgb:
+    def preview(self, latents: NDArray[np.float32]) -> Rgb:
         """As :meth:`final`, quicker and coarser."""
         if self._preview is not None:
             return to_rgb(self._preview(latents))
-        return self.final(latents) if self._linear is None else linear_rgb(latents, self._linear, size)
+        return self.final(latents) if self._linear is None else linear_rgb(latents, self._linear, self._factor)
 
 
 def to_rgb(picture: NDArray[np.float32]) -> Rgb:
@@ -79,8 +85,9 @@ def to_rgb(picture: NDArray[np.float32]) -> Rgb:
     return rgb
 
 
-def linear_rgb(latents: NDArray[np.float32], linear: LinearMap, size: int) -> Rgb:
-    """A rough picture, enlarged to ``size`` pixels."""
+def linear_rgb(latents: NDArray[np.float32], linear: LinearMap, factor: int) -> Rgb:
+    """A rough picture, enlarged ``factor`` times."""
     rough = (np.einsum("chw,cr->hwr", latents[0], linear.weights) + linear.bias) / 2 + 0.5
     small = Image.fromarray(np.rint(rough.clip(0, 1) * 255).astype(np.uint8))
-    return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC))
+    width, height = small.size
+    return np.asarray(small.resize((factor * width, factor * height), Image.Resampling.BICUBIC))

@@ -22,7 +22,8 @@ class Wardrobe:
         ``usual`` is worn for pictures that ask for nothing else.
         """
         self._adapters = adapters
-        self._networks = networks
+        self._networks = dict(networks)
+        self._exchanged = False
         self._usual = usual
         self._usual_ones = resolve_adapters(usual, models_folder)
         self._models_folder = models_folder
@@ -37,7 +38,7 @@ class Wardrobe:
         Raises :class:`ModelError`, and all stays as it was.
         """
         asked = self._usual if references is None else references
-        if asked == self._asked:
+        if asked == self._asked and not self._exchanged:
             return False
         choices = self._usual_ones if references is None else self._named(references)
         if self._adapters is None:
@@ -50,10 +51,15 @@ class Wardrobe:
         # only now is it certain that there is room in all of them
         for part, network in self._networks.items():
             network.wear(packed[part])
-        self._asked, self.worn = asked, choices
+        self._asked, self.worn, self._exchanged = asked, choices, False
         all_of_them = " ".join(f"{choice.digest}:{choice.scale:g}" for choice in choices)
         self.variants = {part: all_of_them for part, changed in changes.items() if changed}
         return True
+
+    def exchange(self, part: str, network: Wearable) -> None:
+        """Another network does that part from now on; what it wears is put on by the next :meth:`wear`."""
+        self._networks[part] = network
+        self._exchanged = True
 
     def _named(self, references: tuple[str, ...]) -> tuple[AdapterChoice, ...]:
         return resolve_adapters(references, self._models_folder, self._usual_ones)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import Record, StepByStep
+from fakes import Board, Record, StepByStep
 from speakage_daemon import events
 from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
@@ -54,6 +54,7 @@ class Scene:
         self.kept: list[PictureRecord] = []
         self.changed = asyncio.Event()
         self.priority = EarsFirst()
+        self.board = Board()
         self.revisions: Mapping[str, int] = {}
 
     def publish(self, event, image: bytes | None = None) -> None:
@@ -78,7 +79,7 @@ class Scene:
     def play(self, script: Callable[["Scene", Painter], Awaitable[None]]) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                painter = Painter(self.model, executor, self.priority, self.publish, self.store)
+                painter = Painter(self.model, executor, self.priority, self.publish, self.store, self.board)
                 self.revisions = painter.revisions
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
@@ -103,6 +104,60 @@ def test_several_pictures_are_one_image_that_is_kept_with_their_number() -> None
     assert (completed.steps, completed.width, completed.height) == (16, 36, 36)
     assert [event.step for event in scene.all(PartialImage)] == list(range(1, 17))
     assert (scene.kept[0].seed, scene.kept[0].steps, scene.kept[0].batch) == (41, 4, 4)
+
+
+def test_another_size_is_made_ready_under_a_badge_and_painted() -> None:
+    scene = Scene()
+    wide = [job("a car"), job("a boat", utterance=2)]
+    for each in wide:
+        each.paint = replace(each.paint, size=(24, 16))
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(wide[0])
+        await scene.until(lambda: len(scene.all(ImageCompleted)) == 1)
+        painter.submit(wide[1])
+        await scene.until(lambda: len(scene.all(ImageCompleted)) == 2)
+        painter.submit(job("a house", utterance=3))
+        await scene.until(lambda: len(scene.all(ImageCompleted)) == 3)
+
+    scene.play(script)
+    assert [(event.width, event.height) for event in scene.all(ImageStarted)] == [(24, 16), (24, 16), (16, 16)]
+    assert [(event.width, event.height) for event in scene.all(ImageCompleted)] == [(24, 16), (24, 16), (16, 16)]
+    assert scene.model.prepared == [(24, 16)], "once"
+    assert scene.board.told == ["Getting ready to paint 24 × 16; the first time takes a while."]
+    assert scene.board.badges == {}
+
+
+def test_a_size_that_cannot_be_made_ready_fails_alone() -> None:
+    scene = Scene()
+    impossible = job("a car")
+    impossible.paint = replace(impossible.paint, size=(666, 666))
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(impossible)
+        await scene.until(lambda: bool(scene.all(ImageFailed)))
+        painter.submit(job("a boat", utterance=2))
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert "no room on the disk" in scene.all(ImageFailed)[0].reason
+    assert scene.board.badges == {}
+
+
+def test_a_revision_of_another_size_is_not_painted_over_the_one_before() -> None:
+    scene = Scene()
+    second = job("a car", revision=2)
+    second.paint = replace(second.paint, size=(24, 16))
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.carried_strength = 0.5
+        painter.submit(job("a car", final=False))
+        await scene.until(lambda: len(scene.all(PartialImage)) == 4)
+        painter.submit(second)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    assert [request.carried for request in scene.model.requests] == [None, None]
 
 
 def test_a_picture_refines_through_its_steps_and_the_last_preview_is_the_final() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fakes import INFO, Record, StepByStep
+from fakes import INFO, Board, Record, StepByStep
 from speakage_daemon.events import ImageCompleted, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
 from speakage_daemon.painting.painter import Painter
@@ -18,19 +18,6 @@ from speakage_daemon.painting.succession import stand_in, succeed
 from speakage_engines.api import BuildError, PictureModel, PictureSpec
 
 from .test_painter import job
-
-
-class Board:
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.badges: dict[str, str] = {}
-
-    def set_badge(self, cause: str, sentence: str) -> None:
-        self.badges[cause] = sentence
-        self.told.append(sentence)
-
-    def clear_badge(self, cause: str) -> None:
-        self.badges.pop(cause)
 
 
 class Studio:
@@ -71,7 +58,7 @@ class Studio:
     def play(self, script: Callable[[Painter, "asyncio.Task[None]"], "asyncio.Future[None]"]) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                painter = Painter(self.first, executor, EarsFirst(), self.publish, self.keep)
+                painter = Painter(self.first, executor, EarsFirst(), self.publish, self.keep, self.board)
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
                     loading = asyncio.to_thread(self.load)

@@ -52,7 +52,7 @@ class Room:
             around = replace(around, persona=lambda utterance: called.get(f"utterance_{utterance}"))
         canvas = Canvas(sheet=Sheet(steps=steps, guidance=2.5, width=128, height=128))
         settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
-        self.conversation = Conversation(Director(canvas), self.easel, around, settings)
+        self.conversation = Conversation(Director(canvas, 256 * 256), self.easel, around, settings)
 
     def say(self, utterance: int, text: str) -> None:
         self.conversation.at_pause(utterance, text, NOW)
@@ -133,9 +133,11 @@ def test_stop_listening_is_followed_at_the_end() -> None:
 def test_what_cannot_be_done_is_told() -> None:
     room = Room()
     room.say(1, "a car")
-    room.say(2, "make it wider")
-    assert room.told[-1].cannot == "another shape than the model was loaded with"
+    room.say(2, "4000 by 4000")
+    assert room.told[-1].cannot == "2048 × 2048: this model paints 65536 pixels at most"
     assert len(room.easel.jobs) == 1
+    room.say(3, "make it wider")
+    assert (room.told[-1].cannot, room.easel.jobs[-1].paint.size) == (None, (192, 128))
 
 
 def test_silence_is_not_told() -> None:

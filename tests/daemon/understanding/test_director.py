@@ -9,7 +9,8 @@ from speakage_daemon.understanding.meaning import Command, Create, Edit, Plain
 
 
 def director(negative: str = "people") -> Director:
-    return Director(Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128), standing_negative=negative))
+    sheet = Sheet(steps=6, guidance=2.5, width=128, height=128)
+    return Director(Canvas(sheet=sheet, standing_negative=negative), most_pixels=256 * 256)
 
 
 def painted(painting: Director, utterance: int, text: str, seed: int = 0) -> Paint:
@@ -84,7 +85,7 @@ def test_an_edit_is_drafted_once_it_is_one_and_nothing_jumps_before() -> None:
 def test_commands_and_what_cannot_be_done_are_not_drafted() -> None:
     painting = director("")
     painted(painting, 1, "a castle", 7)
-    for said in ("undo", "show me four", "make it wider"):
+    for said in ("undo", "show me four", "1024 by 1024"):
         assert painting.while_speaking(2, said, 8).decision is None
     nothing = director("")
     assert nothing.while_speaking(1, "no people", 8).decision is None
@@ -201,15 +202,54 @@ def test_orders_for_others_and_those_that_change_nothing_paint_nothing(order: st
 
 
 @pytest.mark.parametrize(
-    ("said", "cannot"),
-    [("make it wider", "another shape"), ("make the picture larger", "another size")],
-)  # fmt: skip
-def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, cannot: str) -> None:
+    ("said", "size"),
+    [
+        ("make it wider", (192, 128)),
+        ("portrait format", (128, 192)),
+        ("double the size", (256, 256)),
+        ("192 by 64", (192, 64)),
+        ("make it square", (64, 64)),
+        ("undo", None),
+        ("make it tall and add a dog", (128, 192)),
+    ],
+)
+def test_another_size_is_painted_until_it_is_changed_or_undone(said: str, size: tuple[int, int] | None) -> None:
     painting = director()
+    painted(painting, 1, "a car", 7)
+    first = painted(painting, 2, "half the size", 8)
+    assert (first.size, first.seed) == ((64, 64), 7)
+    if said not in ("undo", "make it square"):
+        painting.at_end(3, "undo", 8)
+    decision = painting.at_end(4, said, 8).decision
+    assert isinstance(decision, Paint)
+    assert (decision.size, decision.seed) == (size, 7)
+    assert painted(painting, 5, "a boat", 9).size == size, "what is new has it too"
+    typed = painting.typed(6, PromptCreate(prompt="a castle"), 5)
+    assert typed.size == size
+
+
+def test_sides_are_multiples_of_what_the_model_takes() -> None:
+    painting = Director(Canvas(sheet=Sheet(steps=6, guidance=2.5, width=128, height=128, grain=32)))
+    painted(painting, 1, "a car", 7)
+    asked = painting.at_end(2, "150 by 170", 8).decision
+    assert isinstance(asked, Paint)
+    assert asked.size == (160, 160)
+    smallest = painting.at_end(3, "16 by 16", 8).decision
+    assert isinstance(smallest, Paint)
+    assert smallest.size == (64, 64)
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("said", ["512 by 512", "384 by 256"])
+def test_what_cannot_be_done_is_told_and_changes_nothing(said: str, started: bool) -> None:
+    painting = director()
+    if started:
+        painting.start_from(PHOTO)
     painted(painting, 1, "a car", 7)
     before = painting.canvas
     verdict = painting.at_end(2, said, 8)
-    assert cannot in verdict.cannot
+    wanted = "while a picture is started from" if started else "this model paints 65536 pixels at most"
+    assert wanted in verdict.cannot
     assert verdict.decision is None
     assert painting.canvas == before
 
@@ -290,6 +330,16 @@ def test_what_was_typed_can_be_changed_by_voice() -> None:
 
 PHOTO = CanvasStart(image_id="photo")
 START = Start(image_id="photo", strength=0.6)
+
+
+def test_what_is_started_from_has_the_models_own_size() -> None:
+    painting = director()
+    painted(painting, 1, "a car", 7)
+    assert painted(painting, 2, "make it wider", 7).size == (192, 128)
+    painting.start_from(PHOTO)
+    assert painted(painting, 3, "a castle", 7).size is None
+    typed = painting.typed(4, PromptCreate(prompt="a dog", image_id="photo"), 5)
+    assert (typed.size, typed.start) == (None, START)
 
 
 def test_what_is_said_changes_the_picture_that_was_brought() -> None:

@@ -13,17 +13,15 @@ import pytest
 import torch
 from diffusers import LatentConsistencyModelPipeline, StableDiffusionXLPipeline
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from engines.diffusion import families
-from speakage_engines.api import ModelError, PaintRequest, PictureSpec, Rgb, no_progress
+from speakage_engines.api import ModelError, PaintRequest, PictureSpec, no_progress
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.blueprint import draw_up
 from speakage_engines.diffusion.conditioning import Guidance
 from speakage_engines.diffusion.folder import read_folder
 from speakage_engines.diffusion.modules import decoder
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
-from speakage_engines.diffusion.previews import Decoders
 from speakage_engines.diffusion.waves import guidance_waves
 
 pytestmark = [
@@ -36,22 +34,11 @@ MakeSpec = Callable[..., PictureSpec]
 HOUSE = PaintRequest(prompt="a red house", seed=5, steps=3)
 
 
-class Kept(Decoders):
-    """Decoders that keep the latents of the picture."""
-
-    latents: NDArray[np.float32]
-
-    @override
-    def final(self, latents: NDArray[np.float32]) -> Rgb:
-        self.latents = latents
-        return super().final(latents)
-
-
 def latents_of(model: LatentDiffusion, request: PaintRequest) -> NDArray[np.float32]:
-    kept = Kept(model._parts.decoders._final, None, None)
-    parts = dataclasses.replace(model._parts, decoders=kept)
-    list(LatentDiffusion(model._folder, model.info, parts).paint(request))
-    return kept.latents
+    """Of the finished picture."""
+    latents = list(model.paint(request))[-1].latents
+    assert latents is not None
+    return latents
 
 
 def saved(name: str, folder: Path, **index: Any) -> tuple[Path, dict[str, Any]]:
@@ -124,7 +111,7 @@ def test_what_sdxl_is_told_beside_the_prompt_shapes_the_picture(tmp_path: Path, 
     folder, _ = saved("sdxl-turbo", tmp_path / "model")
     model = load(spec(model=str(folder), backend="torch"), no_progress)
     guidance = model._parts.text.guidance
-    states, added = model._parts.text(HOUSE.prompt, "", guidance)
+    states, added = model._parts.text(HOUSE.prompt, "", guidance, (16, 16))
     other = added.copy()
     other[:, slice(families.POOLED) if which == "pooled" else slice(families.POOLED, None)] = 0
     noise = np.random.default_rng(0).standard_normal((1, 4, 8, 8)).astype(np.float32)
@@ -175,7 +162,7 @@ def test_only_sdxls_decoder_is_kept_from_fp16(tmp_path: Path, name: str, upcast:
     path, _ = saved(name, tmp_path / "model")
     config = path / "vae/config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "force_upcast": upcast}))
-    assert decoder(read_folder(path), 16).overflows is expected
+    assert decoder(read_folder(path), (16, 16)).overflows is expected
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from speakage_engines.api import (
     no_progress,
 )
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
+from speakage_engines.diffusion.sizes import Sizes
 
 # diffusers hands tensors to numpy in a way that numpy 2 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -62,8 +63,15 @@ class Counted:
 
 
 def counted(model: LatentDiffusion) -> tuple[LatentDiffusion, Counted]:
-    denoiser = Counted(model._parts.denoiser)
-    return LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, denoiser=denoiser)), denoiser
+    denoiser = Counted(model._sized.denoiser)
+    return with_denoiser(model, denoiser), denoiser
+
+
+def with_denoiser(model: LatentDiffusion, denoiser: CompiledModule) -> LatentDiffusion:
+    """The same model, but for the denoiser of its own size."""
+    sized = dataclasses.replace(model._sized, denoiser=denoiser)
+    sizes = Sizes(model._parts.sizes.own, sized, lambda _size: "", lambda _size: sized)
+    return LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, sizes=sizes))
 
 
 def test_torch_paints_what_diffusers_paints(embedded: Loaded) -> None:
@@ -104,7 +112,7 @@ def test_a_bf16_engine_tells_neighbouring_timesteps_apart(embedded: Loaded, spec
     if model.info.precision != "bf16":
         pytest.skip("this CPU does not compute in bf16")
     guidance = model._parts.text.guidance
-    told = model._parts.text(CAR.prompt, "", guidance)
+    told = model._parts.text(CAR.prompt, "", guidance, (128, 128))
     noise = np.random.default_rng(0).standard_normal((1, 8, 16, 16)).astype(np.float32)
     moved, expected = (
         each._predict(noise, 834, told, guidance) - each._predict(noise, 830, told, guidance)
@@ -234,9 +242,9 @@ def test_numbers_that_are_not_finite_are_an_error(embedded: Loaded) -> None:
         return np.full_like(inputs[0], np.nan)
 
     model = embedded("torch")
-    nan = Counted(model._parts.denoiser)
+    nan = Counted(model._sized.denoiser)
     nan.module = broken  # type: ignore[assignment]
-    wrong = LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, denoiser=nan))
+    wrong = with_denoiser(model, nan)
     with pytest.raises(ModelError, match="not finite"):
         list(wrong.paint(CAR))
 

@@ -31,28 +31,28 @@ def latents(channels: int) -> NDArray[np.float32]:
 
 
 def test_the_tiny_decoder_shows_previews_and_the_final_one_the_picture() -> None:
-    decoders = Decoders(Flat(1.0), Flat(0.2), SD)
-    assert decoders.preview(latents(4), 16).mean() == 51
+    decoders = Decoders(Flat(1.0), Flat(0.2), SD, 8)
+    assert decoders.preview(latents(4)).mean() == 51
     assert decoders.final(latents(4)).mean() == 255
 
 
 def test_without_a_tiny_decoder_stable_diffusions_latents_are_shown_by_a_linear_map() -> None:
-    decoders = Decoders(Flat(1.0), None, SD)
-    preview = decoders.preview(latents(4), 16)
+    decoders = Decoders(Flat(1.0), None, SD, 8)
+    preview = decoders.preview(latents(4))
     assert (preview.shape, preview.dtype, int(preview[0, 0, 0])) == ((16, 16, 3), np.uint8, 128)
 
 
 @pytest.mark.parametrize(("channels", "scale"), [(4, 1.0), (16, 0.18215)])
 def test_other_latents_are_shown_by_the_final_decoder(channels: int, scale: float) -> None:
-    decoders = Decoders(Flat(0.2), None, linear_map(channels, scale))
-    assert decoders.preview(latents(channels), 16).mean() == 51
+    decoders = Decoders(Flat(0.2), None, linear_map(channels, scale), 8)
+    assert decoders.preview(latents(channels)).mean() == 51
 
 
 @pytest.mark.parametrize("linear", [SD, SDXL])
 def test_the_linear_maps_tell_bright_from_dark_in_its_place(linear: LinearMap) -> None:
     array = latents(4)
     array[0, 0, :, 0], array[0, 0, :, 1] = -2, 2
-    rgb = linear_rgb(array, linear, 16)
+    rgb = linear_rgb(array, linear, 8)
     assert rgb[:, 0].mean() < 60 < 200 < rgb[:, -1].mean()
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engines.diffusion import families
+from engines.diffusion.test_families import latents_of
 from engines.diffusion.test_pipeline import last, psnr
 from speakage_engines.api import EngineError, ModelError, PaintRequest, PictureSpec, Rgb, Start, no_progress
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
@@ -48,13 +49,6 @@ def square_mask(size: int = SIZE, *, low: int = 8, high: int = 16) -> NDArray[np
     mask = np.zeros((size, size), np.uint8)
     mask[low:high, low:high] = 255
     return mask
-
-
-def latents_of(model: LatentDiffusion, request: PaintRequest) -> NDArray[np.float32]:
-    """Of the finished picture."""
-    guidance = model._parts.text.guidance
-    told = model._parts.text(request.prompt, request.negative, guidance)
-    return [estimate.latents.numpy() for estimate in model._sample(request, told, guidance)][-1]
 
 
 def tiny_model(name: str, folder: Path, spec: MakeSpec, **scheduler: Any) -> tuple[LatentDiffusion, dict[str, Any]]:
@@ -168,10 +162,10 @@ def test_previews_count_on_to_the_last_step_and_stop_between_two(embedded: Loade
 
 def test_the_encoder_and_the_decoder_fit_together(embedded: Loaded) -> None:
     model = embedded("openvino")
-    assert model._parts.encoder is not None
+    assert model._sized.encoder is not None
     car = last(model, PaintRequest(prompt="a red car on a beach", seed=3, steps=6))
-    latents = model._parts.encoder(car, torch.Generator())
-    assert psnr(model._parts.decoders.final(latents.numpy()), car) > 25
+    latents = model._sized.encoder(car, torch.Generator())
+    assert psnr(model._sized.decoders.final(latents.numpy()), car) > 25
 
 
 def test_a_latent_is_painted_anew_where_any_of_its_pixels_is() -> None:
