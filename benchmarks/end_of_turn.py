@@ -24,8 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from short_context import ROOM_NOISE, at_our_rate
-from speech_set import CACHE, HELD_OUT_VOICES, Recording, sentence, speak
+from short_context import ROOM_NOISE
+from speech_set import CACHE, HELD_OUT_VOICES, Recording, at_our_rate, sentence, speak
 
 from speakage_daemon.config import SegmenterSettings
 from speakage_daemon.hearing.segmenter import Ended, Paused, Segmenter, Started

@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from short_context import at_our_rate, padded, word_error_rate
-from speech_set import Recording, make
+from short_context import padded, word_error_rate
+from speech_set import Recording, at_our_rate, make
 
 from speakage_daemon import app, config
 from speakage_daemon.events import DaemonEvent, TranscriptionCompleted

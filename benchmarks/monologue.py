@@ -28,8 +28,8 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from short_context import OURS, PADDED, PADDED_GREEDY, at_our_rate, ours, padded
-from speech_set import make
+from short_context import OURS, PADDED, PADDED_GREEDY, ours, padded
+from speech_set import at_our_rate, make
 from voice_to_picture import last_voiced_s
 
 from speakage_daemon import app, config

@@ -19,12 +19,11 @@ from typing import Final, TypeAlias
 
 import jiwer
 import numpy as np
-import soxr
 from faster_whisper import WhisperModel
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from speech_set import Recording, make, read_wav
+from speech_set import Recording, at_our_rate, make
 
 from speakage_engines.api import SAMPLE_RATE, Samples, SpeechSpec, load_speech
 from speakage_engines.models import embedded
@@ -63,13 +62,6 @@ def padded(beam_size: int) -> Ears:
         return " ".join(segment.text for segment in segments)
 
     return transcribe
-
-
-def at_our_rate(recording: Recording) -> Samples:
-    """The recording at 16 kHz."""
-    pcm, rate = read_wav(recording.path)
-    clean: Samples = soxr.resample(pcm, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else pcm
-    return clean
 
 
 def conditions(recording: Recording, noise: np.random.Generator) -> Iterator[tuple[str, Samples]]:
