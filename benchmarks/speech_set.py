@@ -8,7 +8,8 @@ This is synthetic speech of a small vocabulary: it compares two ways of running 
     python benchmarks/speech_set.py [--manifest FOLDER]
 
 makes the set and says where it lies; with a folder also each sentence clean, with three of the other voices talking
-10 dB below, and in a room (RT60 of 0.5 s), with a ``manifest.json`` for ``speakage evaluate speech`` and ``card``.
+10 dB below, and in a room (RT60 of 0.5 s), with a ``manifest.json`` for ``speakage evaluate speech`` and ``card``. The
+few recordings of people that Debian's ``alsa-utils`` has ("front center") are added where they are.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ RELATIONS: Final = ("next to", "and", "above", "below", "to the left of", "to th
 LEAD_INS: Final = ("", "", "", "draw ", "imagine ", "could you paint me ")
 SNR_DB: Final = 10
 RT60: Final = 0.5
+PEOPLE: Final = Path("/usr/share/sounds/alsa")
 COMMANDS: Final = ("undo", "go back", "show me four", "make it blue", "make it red", "add a {}", "remove the {}")
 
 
@@ -141,11 +143,18 @@ def spoilt(recordings: list[Recording], seed: int = 2026) -> Iterator[tuple[str,
             yield condition, recording, np.pad((level * 32_767).astype(np.int16), SAMPLE_RATE)
 
 
+def people(folder: Path = PEOPLE) -> Iterator[tuple[str, Recording, Samples]]:
+    """What a person says there, named by its file; nothing where the package is not installed."""
+    for path in sorted(folder.glob("*_*.wav")):
+        recording = Recording(path.stem.replace("_", " ").lower(), "people", path)
+        yield "people (alsa-utils)", recording, np.pad(at_our_rate(recording), SAMPLE_RATE)
+
+
 def write_manifest(folder: Path, recordings: list[Recording]) -> Path:
     """All conditions as WAVs, and what is said in each; gives the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     samples = []
-    for number, (condition, recording, pcm) in enumerate(spoilt(recordings)):
+    for number, (condition, recording, pcm) in enumerate((*spoilt(recordings), *people())):
         name = f"{number:04d}.wav"
         with wave.open(str(folder / name), "wb") as file:
             file.setparams((1, 2, SAMPLE_RATE, len(pcm), "NONE", ""))
