@@ -65,7 +65,8 @@ def configuration_page() -> str:
     for key, meaning in config.described_keys():
         section, name = key.split(".")
         value = getattr(getattr(defaults, section), name)
-        text = f"`{_portable(value)}`" if value not in ("", ()) else ""
+        shown = "" if value == () else _portable(value)
+        text = f"`{shown}`" if shown else ""
         rows.append(f"| `{key}` | {text} | {_cell(meaning)} |")
     return CONFIGURATION + "\n".join(rows) + "\n"
 

@@ -14,9 +14,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from speakage_daemon.config import Config, HearingSettings
+from speakage_daemon.config import Config, HearingSettings, RewriterSettings
 from speakage_daemon.errors import ConfigError, GalleryError
 from speakage_daemon.events import (
     DaemonEvent,
@@ -46,10 +46,14 @@ from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director
 from speakage_daemon.understanding.moments import Moments
+from speakage_daemon.understanding.rewriting import known_names
 from speakage_daemon.understanding.transcriber import Transcriber
 from speakage_daemon.understanding.turn import unfinished
 from speakage_daemon.uploads import Uploads
 from speakage_engines import api
+
+if TYPE_CHECKING:
+    from speakage_daemon.understanding.rewriter import Rewriter
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +102,15 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub)
             painter.carried_strength = config.picture.carried_strength
             address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
+            rewriter = open_rewriter(config.rewriter)
             around = Surroundings(
                 number=lambda: next(ear.numbers),
                 listen=lambda on: ear.asked_to_listen(on, time.monotonic()),
                 publish=hub.publish,
                 uploads=Uploads(picture.info.width, picture.info.height, picture.info.no_start),
                 persona=address.persona,
+                rewriter=rewriter,
+                names=known_names(config.speech.hotwords, keep=config.rewriter.keep),
             )
             canvas = blank_canvas(picture.info, config.picture.negative)
             director = Director(canvas, picture.info.most_pixels)
@@ -114,8 +121,13 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
 
             async def caught_up() -> None:
                 await ear.utterances.join()
+                if rewriter:
+                    await rewriter.idle()
                 await painter.idle()
 
+            if rewriter:
+                hub.rewritings = rewriter.outcomes
+                tasks.create_task(rewriter.run(), name="rewriter")
             tasks.create_task(painter.run(), name="painter")
             tasks.create_task(transcriber.run(ear.utterances, conversation), name="transcriber")
             if interim is not None:
@@ -183,6 +195,15 @@ def open_source(settings: HearingSettings, publish: Callable[[DaemonEvent], None
             raise ConfigError(
                 f"hearing.source is {settings.source!r}; it should be microphone, none, stdin or file:PATH"
             )
+
+
+def open_rewriter(settings: RewriterSettings) -> Rewriter | None:
+    """What rewrites prompts, where it has an address; else nothing that could ask anybody is even loaded."""
+    if not settings.url:
+        return None
+    from speakage_daemon.understanding.rewriter import Rewriter
+
+    return Rewriter(settings)
 
 
 def gain(settings: HearingSettings) -> AutomaticGain | None:

@@ -13,10 +13,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.main import BaseSettings, SettingsConfigDict
 
@@ -184,6 +185,44 @@ class PictureSettings(Section):
         return self.continuity_strength if self.continuity == "previous" else None
 
 
+_INSTRUCTIONS: Final = (
+    "You turn short descriptions of pictures into prompts for an image model. Keep every thing, name, number, colour, "
+    "place, time and style of the description, and where things are; change none of them and add no other things. "
+    "Add a few concrete words about light, material and composition. Answer with the prompt alone: in English, on one "
+    "line, at most 50 words, without quotation marks."
+)
+
+
+class RewriterSettings(Section):
+    """A language model that rewrites the prompts of final pictures; off unless it has an address."""
+
+    url: str = ""
+    """Where an OpenAI-compatible server answers, like ``http://127.0.0.1:11434/v1``; empty asks nobody. A server on
+    another machine is told what was said."""
+    model: str = ""
+    """The model, by the server's name for it; empty leaves the choice to the server."""
+    api_key: SecretStr = SecretStr("")
+    """Sent as a bearer token; empty sends none. It is never printed; the environment keeps it out of the file."""
+    budget_ms: int = Field(1_500, ge=50, le=60_000)
+    """A prompt whose answer takes longer is painted as it was said (ms)."""
+    keep: tuple[str, ...] = ()
+    """Names that an answer must not lose, besides the words of ``speech.hotwords``: those that pictures were taught."""
+    instructions: str = Field(_INSTRUCTIONS, min_length=1)
+    """What the model is told before the prompt."""
+
+    @field_validator("url")
+    @classmethod
+    def _an_address_without_secrets(cls, url: str) -> str:
+        parts = urlsplit(url)
+        # a port that is none is an error of its own
+        plain = parts.port != 0 and not parts.query and not parts.fragment
+        if url and not (plain and parts.hostname and parts.scheme in {"http", "https"}):
+            raise ValueError("should look like http://127.0.0.1:11434/v1")
+        if parts.username is not None:
+            raise ValueError("should not hold a name or password; there is rewriter.api_key")
+        return url.rstrip("/")
+
+
 class ServerSettings(Section):
     """The port that displays and clients connect to."""
 
@@ -232,10 +271,14 @@ class Config(Section):
     segmenter: SegmenterSettings = SegmenterSettings()
     speech: SpeechSettings = SpeechSettings()
     picture: PictureSettings = PictureSettings()
+    rewriter: RewriterSettings = RewriterSettings()
     server: ServerSettings = ServerSettings()
     gallery: GallerySettings = GallerySettings()
     models: ModelsSettings = ModelsSettings()
 
+
+_SECRET: Final = frozenset({"rewriter.api_key", "rewriter.url"})
+"""What was given for these is repeated nowhere: an address may hold a password."""
 
 Origins: TypeAlias = Mapping[str, str]
 """Dotted key → where its value came from, for every key that is not at its default."""
@@ -359,6 +402,7 @@ def _explain(error: ValidationError, origins: Origins) -> str:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             what = f"no such key{f'; did you mean {near[0]}?' if near else ''}"
         else:
-            what = f"{item['msg'][0].lower()}{item['msg'][1:]} (got {item['input']!r})"
+            got = "" if key in _SECRET else f" (got {item['input']!r})"
+            what = f"{item['msg'][0].lower()}{item['msg'][1:]}{got}"
         lines.append(f"{key}: {what} [{origins.get(key, 'configuration')}]")
     return "the configuration cannot be used:" + "".join(f"{os.linesep}  {line}" for line in lines)

@@ -1,5 +1,9 @@
 """The daemon's errors: one base, one class a layer. Every message names the field, file or device, and the remedy."""
 
+from __future__ import annotations
+
+from speakage_daemon.events import RewriteOutcome
+
 
 class SpeakageError(Exception):
     """Base of all errors that a person can act on; the command line prints it as one sentence."""
@@ -19,6 +23,14 @@ class GalleryError(SpeakageError):
 
 class PictureError(SpeakageError):
     """A picture that a client wants to start from cannot be used."""
+
+
+class RewriteError(SpeakageError):
+    """A language model gave no prompt that can be painted; ``outcome`` says of which kind that is."""
+
+    def __init__(self, outcome: RewriteOutcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome: RewriteOutcome = outcome
 
 
 class WireError(SpeakageError):

@@ -10,7 +10,7 @@ This module does *not* decide who receives what: that is the hub's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from annotated_types import Interval, Len
 
@@ -27,6 +27,14 @@ PictureId: TypeAlias = Annotated[str, Len(64, 64)]
 """SHA-256 of a picture's RGB bytes as 64 hexadecimal digits: what ``POST /v1/uploads`` answered."""
 Strength: TypeAlias = Annotated[float, Interval(gt=0, le=1)]
 
+RewriteOutcome: TypeAlias = Literal[
+    "rewritten", "unchanged", "too_slow", "unreachable", "refused", "unusable", "name_lost", "superseded"
+]
+"""What came of rewriting a prompt."""
+
+MAX_PROMPT: Final = 2_000
+"""Characters of a prompt that is typed or rewritten."""
+
 ErrorCode: TypeAlias = Literal["bad_message", "bad_audio", "too_large", "floor_taken", "internal"]
 
 
@@ -41,8 +49,10 @@ class Timings:
 
     transcribe_ms: float | None = None
     """From the decision to finish the text until the text was final."""
+    rewrite_ms: float | None = None
+    """From asking a language model to its answer, or until it was waited for no longer; ``None`` in promoted ones."""
     queue_ms: float | None = None
-    """From the request until the painter took it up."""
+    """From the request, rewriting its prompt not counted, until the painter took it up."""
     encode_prompt_ms: float | None = None
     """Text encoder; about zero when the prompt cache knew the text."""
     denoise_ms: float | None = None
@@ -102,6 +112,8 @@ class Picture:
     """Of the picture that it was started from; empty for none."""
     strength: float | None = None
     """How much of that could become another, above 0 and to 1; ``None`` without one."""
+    rewritten_from: str = ""
+    """The prompt as the grammar had it, where a language model wrote another; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +283,43 @@ class Understood(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RewritingStarted(Event):
+    """A language model is asked to rewrite a prompt, where one is configured; its picture waits for that."""
+
+    type: Literal["prompt_rewriting.started"] = "prompt_rewriting.started"
+    utterance: int
+    transcript: str
+    understood: str
+    """The prompt as the grammar has it."""
+    budget_ms: int
+    """The longest wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewritingCompleted(Event):
+    """What came of it. Each ``prompt_rewriting.started`` is followed by exactly one of these."""
+
+    type: Literal["prompt_rewriting.completed"] = "prompt_rewriting.completed"
+    utterance: int
+    revision: int
+    """Of the picture that is painted, or that was painted at a pause and is the final one now."""
+    understood: str
+    """The prompt as the grammar has it."""
+    prompt: str
+    """As it is painted: rewritten, or ``understood``."""
+    outcome: RewriteOutcome
+    """Only ``rewritten`` paints another prompt. ``unchanged``: the answer says the same; ``refused``: an HTTP error;
+    ``unusable``: no single line that could be a prompt; ``name_lost``: a name is missing in it; ``superseded``:
+    something newer was asked for."""
+    chip: str
+    """The same in a few words: ``rewriter too slow: painted as said``."""
+    reason: str = ""
+    """Why it is painted as said, in a sentence; empty where it is not."""
+    milliseconds: float
+    """How long it was waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartChanged(Event):
     """What the canvas starts from is another picture, another part of it, another strength, or none any more."""
 
@@ -299,6 +348,8 @@ class ImageStarted(ImageEvent):
     transcript: str
     unknown_words: tuple[str, ...] = ()
     """Words of the prompt that the picture model does not know: shown struck through."""
+    rewritten_from: str = ""
+    """The prompt as the grammar had it, where a language model wrote another; empty otherwise."""
     width: int
     height: int
 
@@ -327,6 +378,8 @@ class ImageCompleted(ImageEvent):
     """As stored; ``None`` while the gallery is paused (disk full), and then only this frame holds the picture."""
     transcript: str
     unknown_words: tuple[str, ...] = ()
+    rewritten_from: str = ""
+    """The prompt as the grammar had it, where a language model wrote another; empty otherwise."""
     width: int
     height: int
     image_type: Literal["image/jpeg", "image/png"]
@@ -423,6 +476,8 @@ DaemonEvent: TypeAlias = (
     | TranscriptionUpdated
     | TranscriptionCompleted
     | Understood
+    | RewritingStarted
+    | RewritingCompleted
     | StartChanged
     | ImageStarted
     | PartialImage
@@ -475,7 +530,7 @@ class PromptCreate:
     """Paint a typed prompt."""
 
     type: Literal["prompt.create"] = "prompt.create"
-    prompt: Annotated[str, Len(1, 2_000)]
+    prompt: Annotated[str, Len(1, MAX_PROMPT)]
     """1 to 2000 characters."""
     seed: Annotated[int, Interval(ge=0, lt=2**32)] | None = None
     """0 to 2**32 - 1; drawn at random when absent."""

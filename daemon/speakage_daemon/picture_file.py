@@ -44,6 +44,8 @@ class PictureRecord:
     """All that the painter knows about a picture."""
 
     prompt: str
+    rewritten_from: str = ""
+    """The prompt as the grammar had it, where a language model wrote another; empty otherwise."""
     negative: str
     transcript: str
     unknown_words: tuple[str, ...]

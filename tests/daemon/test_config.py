@@ -63,6 +63,47 @@ def test_ticks_are_none_or_far_enough_apart() -> None:
         config.load(flags={"speech.tick_ms": "50"})
 
 
+def test_prompts_are_rewritten_only_where_there_is_an_address() -> None:
+    assert config.load().config.rewriter.url == ""
+    loaded = config.load(flags={"rewriter.url": "http://127.0.0.1:11434/v1/", "rewriter.keep": "Rex, Aunt Mary"})
+    assert loaded.config.rewriter.url == "http://127.0.0.1:11434/v1"
+    assert loaded.config.rewriter.keep == ("Rex", "Aunt Mary")
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("127.0.0.1:11434", "should look like http://127.0.0.1:11434/v1"),
+        ("ftp://host/v1", "should look like"),
+        ("http:///v1", "should look like"),
+        ("http://host/v1?key=secret", "should look like"),
+        ("http://host:99999/v1", "port out of range"),
+        ("http://me:secret@host/v1", "should not hold a name or password; there is rewriter.api_key"),
+    ],
+)
+def test_an_address_of_another_kind_is_told_and_what_it_may_hold_is_not(url: str, what: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config.load(flags={"rewriter.url": url})
+    told = str(raised.value).lower()
+    assert "rewriter.url" in told
+    assert what in told
+    assert "secret" not in told
+
+
+def test_a_key_is_printed_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEAKAGE_REWRITER__API_KEY", "sk-secret")
+    loaded = config.load()
+    assert loaded.config.rewriter.api_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in f"{loaded} {loaded.config.rewriter.api_key} {loaded.config.model_dump_json()}"
+    monkeypatch.delenv("SPEAKAGE_REWRITER__API_KEY")
+    with pytest.raises(ConfigError) as raised:
+        config.load(write(tmp_path, "[rewriter]\napi_key = 271828\napi_keys = 'sk-secret'\n"))
+    assert "rewriter.api_key: input should be a valid string [" in str(raised.value)
+    assert "rewriter.api_keys: no such key; did you mean rewriter.api_key?" in str(raised.value)
+    assert "271828" not in str(raised.value)
+    assert "sk-secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("text", ["steps = [", "\udcff"])
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"

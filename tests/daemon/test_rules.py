@@ -32,6 +32,7 @@ PURE = {
     "understanding.chips": "tests/daemon/understanding/test_chips.py",
     "understanding.references": "tests/daemon/understanding/test_talking.py",
     "understanding.values": "tests/daemon/understanding/test_talking.py",
+    "understanding.rewriting": "tests/daemon/understanding/test_rewriting.py",
     "understanding.orders": "tests/daemon/understanding/test_talking.py",
     "understanding.picture_edits": "tests/daemon/understanding/test_talking.py",
     "understanding.thing_edits": "tests/daemon/understanding/test_talking.py",

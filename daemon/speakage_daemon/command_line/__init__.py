@@ -52,8 +52,8 @@ def log(verbose: bool, level: int = logging.INFO) -> None:
     )
     for noisy in (
         "uvicorn",
-        "httpx",
-        "httpcore",
+        "httpx2",
+        "httpcore2",
         "urllib3",
         "torch",
         "onnxscript",

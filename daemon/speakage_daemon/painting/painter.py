@@ -72,6 +72,8 @@ class Job:
     """Painted while someone speaks: to be shown, and no loss when a newer one comes."""
     start: Start | None = None
     """The picture that it starts from, where the paint names one."""
+    rewrite_ms: float | None = None
+    """How long its prompt was being rewritten, since it was requested; ``None`` where it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +200,7 @@ class Painter:
                 **self._common(paint),
                 transcript=paint.transcript,
                 unknown_words=unknown,
+                rewritten_from=paint.rewritten_from,
                 width=width,
                 height=height,
             )
@@ -309,6 +312,7 @@ class Painter:
                 picture=picture,
                 transcript=paint.transcript,
                 unknown_words=finished.unknown_words,
+                rewritten_from=paint.rewritten_from,
                 width=width,
                 height=height,
                 image_type="image/png",
@@ -323,6 +327,7 @@ class Painter:
         paint, info = finished.job.paint, finished.info
         record = PictureRecord(
             prompt=paint.prompt,
+            rewritten_from=paint.rewritten_from,
             negative=paint.negative,
             transcript=paint.transcript,
             unknown_words=finished.unknown_words,
@@ -382,7 +387,8 @@ def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timi
     now, moments = time.monotonic(), job.moments
     return Timings(
         transcribe_ms=moments.transcribe_ms if moments else None,
-        queue_ms=(began - job.requested) * 1e3,
+        rewrite_ms=job.rewrite_ms,
+        queue_ms=(began - job.requested) * 1e3 - (job.rewrite_ms or 0.0),
         encode_prompt_ms=preview.encode_prompt_ms,
         denoise_ms=preview.denoise_ms,
         decode_ms=preview.decode_ms,

@@ -122,6 +122,8 @@ class Hub:
         """How long finals took."""
         self.revisions: Mapping[str, int] = {}
         """What revisions came to, by outcome; whoever paints counts them."""
+        self.rewritings: Mapping[str, int] = {}
+        """What came of rewriting prompts, by outcome; empty where nothing does."""
         self._clock_us = clock_us
         self._client_queue = client_queue
         self._last_id = 0

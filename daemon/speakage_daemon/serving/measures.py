@@ -26,7 +26,7 @@ _MOMENTS: Final = {
     "decision_to_final": ("From the end-of-turn decision to the final picture's announcement.", _STEPS),
     "work_after_decision": ("Transcribing and painting after the end-of-turn decision.", (0.0, 0.001, 0.01, *_STEPS)),
 }
-_STAGES: Final = ("transcribe", "queue", "encode_prompt", "denoise", "decode", "encode_image")
+_STAGES: Final = ("transcribe", "rewrite", "queue", "encode_prompt", "denoise", "decode", "encode_image")
 _WORK: Final = (0.001, 0.0025, 0.005, 0.01, *_STEPS)
 
 

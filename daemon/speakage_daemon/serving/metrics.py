@@ -39,6 +39,10 @@ class HubCollector(Collector):
         for outcome, count in sorted(self._hub.revisions.items()):
             revisions.add_metric([outcome], count)
         yield revisions
+        rewritings = CounterMetricFamily("speakage_rewritings", "Prompts to rewrite, by outcome.", labels=["outcome"])
+        for outcome, count in sorted(self._hub.rewritings.items()):
+            rewritings.add_metric([outcome], count)
+        yield rewritings
         yield from self._hub.measures.collect()
 
 

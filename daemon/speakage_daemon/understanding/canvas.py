@@ -73,6 +73,8 @@ class Sheet:
     """Pictures at once."""
     start: Start | None = None
     """The picture that is started from; ``None`` for noise alone."""
+    rewritten: str = ""
+    """What a language model wrote for this scene; the scene stays what is understood and changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,11 @@ class Canvas:
         return text_of(self.sheet.scene)
 
     @property
+    def wording(self) -> str:
+        """The same in the words that are painted: a language model's, where it wrote some."""
+        return self.sheet.rewritten or self.prompt
+
+    @property
     def negative(self) -> str:
         """What is not."""
         return ", ".join(words for words in (self.standing_negative, *self.sheet.scene.negatives) if words)
@@ -108,7 +115,7 @@ def apply(canvas: Canvas, meaning: Meaning) -> Canvas:
                 # "no people", said before there was a picture, was meant for this one
                 scene = replace(scene, negatives=(*canvas.sheet.scene.negatives, *scene.negatives))
             seeds = canvas.sheet.seeds[:1] if canvas.sheet.seed_kept else ()
-            return _turned(canvas, replace(canvas.sheet, scene=scene, focus=0, seeds=seeds))
+            return _turned(canvas, replace(canvas.sheet, scene=scene, focus=0, seeds=seeds, rewritten=""))
         case Edit():
             return _turned(canvas, _edited(canvas.sheet, meaning))
         case Command(order=order):
@@ -124,9 +131,16 @@ def painted(canvas: Canvas, seeds: tuple[int, ...]) -> Canvas:
     return replace(canvas, sheet=sheet, shown=(*canvas.shown, *pictures)[-_KEPT:])
 
 
+def reworded(canvas: Canvas, text: str) -> Canvas:
+    """A language model wrote this for what was decided on last: it belongs to those pictures, after an undo too."""
+    newest = len(canvas.shown) - len(canvas.sheet.seeds)
+    shown = (*canvas.shown[:newest], *(replace(sheet, rewritten=text) for sheet in canvas.shown[newest:]))
+    return replace(canvas, sheet=replace(canvas.sheet, rewritten=text), shown=shown)
+
+
 def started(canvas: Canvas, start: Start) -> Canvas:
     """From now on this picture is what is changed: the words that there were are not about it."""
-    sheet = replace(canvas.sheet, scene=Scene(), focus=0, seeds=(), start=start)
+    sheet = replace(canvas.sheet, scene=Scene(), focus=0, seeds=(), start=start, rewritten="")
     if _fresh(canvas.sheet, bool(start.mask_id)):
         # taken in its place, so that undo leads to what was before both
         return replace(canvas, sheet=sheet, future=())
@@ -168,7 +182,8 @@ def _edited(sheet: Sheet, edit: Edit) -> Sheet:
                 sheet = replace(sheet, batch=4, seeds=sheet.seeds[:1])
             case _:
                 after = changed(Focused(scene=sheet.scene, focus=sheet.focus), change)
-                sheet = replace(sheet, scene=after.scene, focus=after.focus)
+                kept = sheet.rewritten if after.scene == sheet.scene else ""
+                sheet = replace(sheet, scene=after.scene, focus=after.focus, rewritten=kept)
     return sheet
 
 
@@ -204,7 +219,7 @@ def _set(
 ) -> Sheet:
     match order:
         case Plain.CLEAR:
-            return replace(sheet, scene=Scene(), focus=0, seeds=(), start=None)
+            return replace(sheet, scene=Scene(), focus=0, seeds=(), start=None, rewritten="")
         case Plain.KEEP_SEED:
             return replace(sheet, seed_kept=True)
         case Plain():

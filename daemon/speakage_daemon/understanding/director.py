@@ -15,7 +15,17 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from speakage_daemon.events import CanvasStart, PromptCreate, Start
-from speakage_daemon.understanding.canvas import PART_STRENGTH, STRENGTH, Canvas, Sheet, apply, let_go, painted, started
+from speakage_daemon.understanding.canvas import (
+    PART_STRENGTH,
+    STRENGTH,
+    Canvas,
+    Sheet,
+    apply,
+    let_go,
+    painted,
+    reworded,
+    started,
+)
 from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
@@ -77,6 +87,8 @@ class Paint:
     """None for the model's own."""
     start: Start | None = None
     """The picture that it starts from."""
+    rewritten_from: str = ""
+    """The prompt as the grammar has it, where a language model wrote another."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -109,6 +121,8 @@ class Verdict:
     cannot: str = ""
     """What of it cannot be done: then nothing of it is."""
     decision: Decision = None
+    wording: Paint | None = None
+    """The same final picture, where its prompt is the grammar's and new: that may be rewritten before it is painted."""
 
 
 class Director:
@@ -183,11 +197,25 @@ class Director:
         self._canvas = painted(replace(canvas, sheet=self._starting(canvas.sheet, start)), (seed,))
         return self._newest
 
+    def rewritten(self, paint: Paint, text: str) -> Paint:
+        """A language model wrote this for the picture that was decided on last: that is what it is painted with.
+
+        The canvas keeps it beside the scene, so that undo, redo, "again" and "show me four" paint the same words. It
+        must not have changed since the decision.
+        """
+        canvas = reworded(self._canvas, text)
+        if self._found is self._canvas:
+            # the next utterance has begun, and nothing is painted for it yet
+            self._found = canvas
+        self._canvas = canvas
+        return replace(paint, prompt=text, rewritten_from=paint.prompt)
+
     def start_from(self, message: CanvasStart) -> None:
         """From now on, and for an utterance that is being heard too."""
         start = start_of(message)
         canvas = started(self._canvas, start) if start else let_go(self._canvas)
-        self._canvas = self._found = replace(canvas, sheet=self._starting(canvas.sheet, canvas.sheet.start))
+        sheet = self._starting(canvas.sheet, canvas.sheet.start)
+        self._canvas = self._found = canvas if sheet == canvas.sheet else replace(canvas, sheet=sheet)
 
     def _begin(self, utterance: int, seed: int) -> None:
         if utterance != self._utterance:
@@ -204,13 +232,16 @@ class Director:
         if isinstance(meaning, Command) and not final:
             return Verdict(meaning=meaning)
         decision: Decision = None
+        wording: Paint | None = None
         if canvas.prompt and not _paints_nothing(meaning, canvas, self._found):
             asked_for = self._asked_for(canvas, transcript, final=final)
             decision = self._decide(asked_for)
-            canvas = painted(canvas, asked_for.seeds) if final else canvas
+            if final:
+                canvas = painted(canvas, asked_for.seeds)
+                wording = None if isinstance(meaning, Command) or asked_for.rewritten_from else asked_for
         if final:
             self._canvas = canvas
-        return Verdict(meaning=meaning, decision=decision)
+        return Verdict(meaning=meaning, decision=decision, wording=wording)
 
     def _asked_for(self, canvas: Canvas, transcript: str, *, final: bool) -> Paint:
         sheet = canvas.sheet
@@ -218,7 +249,7 @@ class Director:
             utterance=self._utterance,
             revision=self._newest.revision + 1 if self._newest else 1,
             transcript=transcript,
-            prompt=canvas.prompt,
+            prompt=canvas.wording,
             negative=canvas.negative,
             seed=sheet.seeds[0] if sheet.seeds else self._seed,
             steps=sheet.steps,
@@ -227,6 +258,7 @@ class Director:
             batch=sheet.batch,
             size=self._size(canvas),
             start=sheet.start,
+            rewritten_from=canvas.prompt if sheet.rewritten else "",
         )
 
     def _may_become_an_edit(self, text: str, meaning: Meaning) -> bool:

@@ -383,3 +383,22 @@ def test_a_picture_starts_from_what_its_job_brings_and_is_kept_with_it() -> None
     (record,) = scene.kept
     assert (record.source_sha256, record.mask_sha256, record.strength) == ("photo", "part", 0.35)
     assert [failed.reason for failed in scene.all(ImageFailed)] == ["no picture is kept"]
+
+
+def test_a_rewritten_picture_tells_what_it_was_rewritten_from_and_how_long_that_took() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        wanted = job("a car in the sun")
+        wanted.paint = replace(wanted.paint, rewritten_from="a car")
+        wanted.requested -= 10
+        wanted.rewrite_ms = 10_000.0
+        painter.submit(wanted)
+        await scene.until(lambda: bool(scene.all(ImageCompleted)))
+
+    scene.play(script)
+    started, completed = scene.all(ImageStarted)[0], scene.all(ImageCompleted)[0]
+    assert started.rewritten_from == completed.rewritten_from == scene.kept[0].rewritten_from == "a car"
+    assert completed.timings.rewrite_ms == 10_000
+    assert 0 <= completed.timings.queue_ms < 5_000, "waiting for the painter alone"
+    assert completed.timings.total_ms > 10_000

@@ -217,6 +217,7 @@ def test_metrics_tell_how_long_finals_took_also_before_the_last_word(serving: An
     async def scenario() -> None:
         async with serving.stand() as stand:
             stand.hub.revisions = {"painted": 3, "wasted": 1}
+            stand.hub.rewritings = {"rewritten": 2, "too_slow": 1}
             for number, first in ((1, -1_200.0), (2, 300.0)):
                 event = serving.final_image(number, np.zeros((4, 4, 3), np.uint8))
                 times = Timings(denoise_ms=80.0, last_voiced_to_first_preview_ms=first, work_after_decision_ms=0.0)
@@ -231,6 +232,7 @@ def test_metrics_tell_how_long_finals_took_also_before_the_last_word(serving: An
             assert 'speakage_stage_seconds_bucket{le="0.1",stage="denoise"} 2.0' in lines
             assert "speakage_decision_to_final_seconds_count 0.0" in lines
             assert 'speakage_revisions_total{outcome="wasted"} 1.0' in lines
+            assert 'speakage_rewritings_total{outcome="too_slow"} 1.0' in lines
 
     run(scenario)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from speakage_daemon.events import Start
-from speakage_daemon.understanding.canvas import Canvas, Sheet, apply, chosen, let_go, painted, started
+from speakage_daemon.understanding.canvas import Canvas, Sheet, apply, chosen, let_go, painted, reworded, started
 from speakage_daemon.understanding.meaning import (
     Choose,
     Command,
@@ -224,3 +224,29 @@ def test_every_kind_is_handled() -> None:
         order(BLANK, "undo")
     with pytest.raises(AssertionError):
         apply(BLANK, Edit(changes=(Reshape(shape="round"),)))
+
+
+def test_a_language_models_words_belong_to_the_pictures_and_not_to_what_is_understood() -> None:
+    first = create(BLANK, "a cat", 1)
+    dog = reworded(create(first, "a dog", 7), "a dog at dawn")
+    assert (dog.prompt, dog.wording, first.wording) == ("a dog", "a dog at dawn", "a cat")
+    assert [shown.rewritten for shown in dog.shown] == ["", "a dog at dawn"]
+    grid = reworded(painted(order(first, SetBatch(batch=2)), (1, 2)), "cats at dawn")
+    assert [shown.rewritten for shown in grid.shown] == ["", "cats at dawn", "cats at dawn"]
+
+
+def test_another_scene_has_no_words_of_a_language_model_and_the_same_one_keeps_them() -> None:
+    dog = reworded(create(BLANK, "a dog", 7), "a dog at dawn")
+    for meaning in (
+        Create(scene=scene_of("a dog")),
+        Edit(changes=(Style(phrase="in oil"),)),
+        Command(order=Plain.CLEAR),
+        Command(order=Undo()),
+    ):
+        assert apply(dog, meaning).sheet.rewritten == "", meaning
+    assert started(dog, Start(image_id="photo", strength=0.6)).sheet.rewritten == ""
+    for meaning in (Edit(changes=(MoreLikeThat(),)), Command(order=Plain.AGAIN), Command(order=SetSteps(steps=2))):
+        assert apply(dog, meaning).wording == "a dog at dawn", meaning
+    oil = apply(dog, Edit(changes=(Style(phrase="in oil"),)))
+    assert order(oil, Undo()).sheet == dog.sheet
+    assert order(create(oil, "a cat", 2), Choose(number=1)).wording == "a dog at dawn"

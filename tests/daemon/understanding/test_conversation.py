@@ -16,6 +16,7 @@ from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director, Promote
 from speakage_daemon.understanding.moments import Moments
+from speakage_daemon.understanding.rewriting import Rewrites
 from speakage_daemon.uploads import KEPT, Uploads
 
 NOW = Moments(last_voiced=100.0, transcribing=100.25, transcribed=100.3)
@@ -40,13 +41,26 @@ class Easel:
 
 
 class Room:
-    def __init__(self, seed: int = 7, drafts: int = 100, steps: int = 6, **called: Persona) -> None:
+    def __init__(
+        self,
+        seed: int = 7,
+        drafts: int = 100,
+        steps: int = 6,
+        rewriter: Rewrites | None = None,
+        names: tuple[str, ...] = (),
+        **called: Persona,
+    ) -> None:
         self.easel: Any = Easel()
         self.listening: list[bool] = []
         self.told: list[Any] = []
         self.uploads = Uploads(8, 8)
         around = Surroundings(
-            number=lambda: 9, listen=self.listening.append, publish=self.told.append, uploads=self.uploads
+            number=lambda: 9,
+            listen=self.listening.append,
+            publish=self.told.append,
+            uploads=self.uploads,
+            rewriter=rewriter,
+            names=names,
         )
         if called:
             around = replace(around, persona=lambda utterance: called.get(f"utterance_{utterance}"))

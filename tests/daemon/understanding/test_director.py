@@ -391,3 +391,42 @@ def test_a_picture_that_comes_while_someone_speaks_is_what_is_painted() -> None:
     painting.start_from(PHOTO)
     assert painted(painting, 1, "a castle", 7).start == START
     assert painting.canvas.sheet.start == START
+
+
+def test_new_prompts_of_final_pictures_may_be_rewritten_and_no_others() -> None:
+    painting = director()
+    assert painting.while_speaking(1, "a car", 7).wording is None
+    assert painting.at_pause(1, "a car", 7).wording is None
+    end = painting.at_end(1, "a car", 7)
+    assert isinstance(end.decision, Promote)
+    assert end.wording is not None
+    assert (end.wording.prompt, end.wording.revision, end.wording.final) == ("a car", 3, True)
+    edit = painting.at_end(2, "make it blue", 8)
+    assert edit.wording == edit.decision
+    assert painting.at_end(3, "undo", 9).wording is None
+    assert painting.at_end(4, "make it wider", 9).wording is None
+    assert director("").at_end(1, "no people", 9).wording is None
+
+
+def test_rewritten_words_are_painted_wherever_their_picture_is() -> None:
+    painting = director()
+    car = painted(painting, 1, "a car", 7)
+    bright = painting.rewritten(car, "a car in the sun")
+    assert (bright.prompt, bright.rewritten_from, bright.seed) == ("a car in the sun", "a car", 7)
+    assert painting.canvas.prompt == "a car"
+    like = painting.at_end(2, "more like that", 8)
+    assert like.wording is None, "these words are known"
+    assert isinstance(like.decision, Paint)
+    assert (like.decision.prompt, like.decision.rewritten_from) == ("a car in the sun", "a car")
+    assert painted(painting, 3, "make it blue").prompt == "a blue car"
+    painted(painting, 4, "undo")
+    assert painted(painting, 5, "undo").prompt == "a car in the sun"
+
+
+def test_words_that_come_after_the_next_utterance_began_are_not_lost_by_it() -> None:
+    painting = director()
+    car = painted(painting, 1, "a car", 7)
+    painting.while_speaking(2, "make", 8)
+    painting.rewritten(car, "a car in the sun")
+    painted(painting, 2, "make it blue", 8)
+    assert painted(painting, 3, "undo").prompt == "a car in the sun"
