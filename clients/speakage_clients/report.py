@@ -7,6 +7,7 @@ final pixels are the first image whose RGB hash is the final picture's.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ from speakage_daemon.events import (
     ListeningChanged,
     PartialImage,
     Picture,
+    RewritingCompleted,
+    RewritingStarted,
     SpeechStarted,
     Timings,
     TranscriptionCompleted,
@@ -69,6 +72,8 @@ class _Ledger:
         self._words: set[int] = set()
         self._hearing_over = typed
         self._previews: dict[int, list[PartialImage]] = {}
+        self._rewritten: dict[int, float] = {}
+        """Utterance → the revision that its final picture will be, where a prompt is rewritten."""
 
     @property
     def settled(self) -> bool:
@@ -93,8 +98,14 @@ class _Ledger:
             case ImageFailed(utterance=number, reason=reason):
                 self._report.failures.append(reason)
                 self._settle(number)
-            case ImageSuperseded(utterance=number) if number not in self._words:
-                self._settle(number)
+            case RewritingStarted(utterance=number):
+                self._rewritten[number] = math.inf
+            case RewritingCompleted(utterance=number, revision=revision):
+                self._rewritten[number] = revision
+            case ImageSuperseded(utterance=number, revision=revision) if number not in self._words:
+                # what was painted at the pause gives way to the rewritten one
+                if revision >= self._rewritten.get(number, 0):
+                    self._settle(number)
             case _:
                 pass
 

@@ -30,6 +30,7 @@ from speakage_daemon.events import (
     MicrophoneRestored,
     MicrophoneSilent,
     PartialImage,
+    RewritingCompleted,
     SessionCreated,
     SpeechLevel,
     SpeechStarted,
@@ -162,6 +163,10 @@ def line(message: Message) -> str | None:
             return _image_line(event)
         case ImageFailed(reason=reason):
             return f"not painted: {reason}"
+        case RewritingCompleted(outcome="rewritten"):
+            return f"rewritten: {message.prompt} [{message.milliseconds:.0f} ms]"
+        case RewritingCompleted(chip=chip, reason=reason) if message.outcome != "superseded":
+            return f"{chip} ({reason})" if reason else chip
         case MicrophoneLost(reason=reason):
             return f"microphone lost: {reason}"
         case MicrophoneRestored(source=source):

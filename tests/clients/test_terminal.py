@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from speakage_daemon.events import (
     MicrophoneLost,
     MicrophoneRestored,
     MicrophoneSilent,
+    RewritingCompleted,
     SessionCreated,
     SpeechLevel,
     SpeechStarted,
@@ -229,6 +231,25 @@ def test_in_a_terminal_it_draws(serving: Any) -> None:
         assert "the daemon was stopped" in screen
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("rewritten", "rewritten: a red house at dawn [812 ms]"),
+        ("too_slow", "rewriter too slow: painted as said (no answer within 800 ms)"),
+        ("superseded", None),
+    ],
+)
+def test_what_came_of_rewriting_is_a_line(outcome: Any, told: str | None) -> None:
+    event = RewritingCompleted(
+        utterance=1, revision=2, understood="a red house", prompt="a red house at dawn", outcome=outcome,
+        chip="rewriter too slow: painted as said", reason="no answer within 800 ms", milliseconds=812.3,
+    )  # fmt: skip
+    assert line(event) == told
+    assert line(replace(event, outcome="unchanged", chip="rewriter changed nothing", reason="")) == (
+        "rewriter changed nothing"
+    )
 
 
 def test_without_a_daemon_it_says_so() -> None:

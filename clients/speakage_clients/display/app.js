@@ -74,9 +74,9 @@ function engines(now) {
 }
 
 function unstored(event, image) {
-  const { prompt, transcript, unknown_words, seed, steps, width, height, backend, sha256 } = event;
+  const { prompt, transcript, unknown_words, rewritten_from, seed, steps, width, height, backend, sha256 } = event;
   const rest = { id: null, rank: strip.top(), url: URL.createObjectURL(image), model: "", created: "" };
-  return { ...rest, prompt, transcript, unknown_words, seed, steps, width, height, backend, sha256 };
+  return { ...rest, prompt, transcript, unknown_words, rewritten_from, seed, steps, width, height, backend, sha256 };
 }
 
 async function greet(session) {
@@ -174,6 +174,11 @@ stream
   .on("transcription.understood", (event) => {
     const cannot = words.understood(event);
     if (cannot) announce(cannot);
+  })
+  .on("prompt_rewriting.started", (event) => words.rewriting(event))
+  .on("prompt_rewriting.completed", (event) => {
+    const told = words.rewritten(event);
+    if (told) announce(told);
   })
   .on("canvas.start_changed", ({ start }) => starting.changed(start))
   .on("image_generation.started", started)

@@ -5,6 +5,7 @@ import { prose } from "./prose.js";
 const PILOT = /embedded|pilot/i;
 const STAGES = [
   ["transcribe_ms", "finishing the words"],
+  ["rewrite_ms", "rewriting"],
   ["queue_ms", "waiting"],
   ["encode_prompt_ms", "reading the prompt"],
   ["denoise_ms", "painting"],

@@ -49,7 +49,9 @@ export class Viewer {
     const find = (id) => this.#dialog.querySelector(id);
     strike(find("#viewer-words"), item.transcript || item.prompt, item.unknown_words);
     find("canvas").setAttribute("aria-label", item.prompt);
-    this.#say(item.unknown_words.length ? explanation(item.unknown_words) : "");
+    const rewritten = item.rewritten_from ? `Rewritten: ${item.prompt}.` : "";
+    const unknown = item.unknown_words.length ? explanation(item.unknown_words) : "";
+    this.#say([rewritten, unknown].filter(Boolean).join(" "));
     const when = item.created
       ? new Date(item.created).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })
       : "";

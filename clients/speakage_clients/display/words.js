@@ -79,6 +79,23 @@ export class WordsView {
     return sentence;
   }
 
+  /** Its prompt is being rewritten, and its picture waits for that. */
+  rewriting({ utterance, transcript }) {
+    if (utterance !== this.#utterance) {
+      this.#begin(utterance);
+      this.#write(transcript, "", "settled");
+    }
+    this.#chip("being rewritten…", "asked");
+  }
+
+  /** What came of that, beside what was understood; returns what to tell those who cannot see it. */
+  rewritten({ utterance, outcome, chip, prompt }) {
+    if (utterance !== this.#utterance) return "";
+    this.#chip(outcome === "superseded" ? "" : chip, outcome);
+    if (outcome === "superseded") return "";
+    return outcome === "rewritten" ? `Rewritten: ${prompt}` : chip;
+  }
+
   /** What the painter took up: the words it leaves out, and the text it paints where that differs. */
   painting(event) {
     if (event.utterance !== this.#utterance) {
@@ -103,10 +120,22 @@ export class WordsView {
     if (["growing", "hearing"].includes(this.#line.dataset.state)) this.#line.dataset.state = "settled";
   }
 
+  #chip(text, outcome) {
+    this.#understood.querySelector("[data-rewriting]")?.remove();
+    if (text) {
+      const item = document.createElement("li");
+      item.textContent = text;
+      item.dataset.rewriting = outcome;
+      this.#understood.append(item);
+    }
+    this.#fit(true);
+  }
+
   #begin(utterance) {
     this.#utterance = utterance;
     this.#unknown = new Set();
     this.#size = Infinity;
+    this.#understood.dataset.cannot = false;
     for (const part of [this.#note, this.#painted, this.#latency, this.#understood]) part.textContent = "";
   }
 
