@@ -527,7 +527,7 @@ class ListenStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptCreate:
-    """Paint a typed prompt."""
+    """Paint a typed prompt: to the letter, unless a language model rewrites prompts (`rewriter.url`)."""
 
     type: Literal["prompt.create"] = "prompt.create"
     prompt: Annotated[str, Len(1, MAX_PROMPT)]
