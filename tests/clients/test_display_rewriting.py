@@ -73,3 +73,21 @@ def test_a_kept_picture_tells_the_words_it_was_painted_with(page: Page, daemon: 
     expect(page.locator("#painted")).to_have_text("Painted: a castle in the snow")
     page.locator("#strip button").first.click()
     expect(page.locator("#viewer-note")).to_have_text("Rewritten: a castle in the snow.")
+
+
+def test_however_much_a_model_writes_what_was_said_keeps_its_place(page: Page, daemon: DummyDaemon) -> None:
+    long = ("a castle in the snow, " * 100)[: events.MAX_PROMPT]
+    picture = daemon.store("castle", transcript="a castle in the snow next to a dog")
+    daemon.gallery[0] = (replace(picture, rewritten_from="a castle", prompt=long), daemon.gallery[0][1])
+    visit(page, daemon)
+    expect(page.locator("#painted")).to_contain_text("a castle in the snow, a castle")
+    place = page.locator(".place").evaluate("node => [node.clientHeight + 1, node.firstElementChild.offsetHeight]")
+    assert place[0] >= place[1] >= 22, "the words are whole"
+    label = page.locator("#listening").bounding_box()
+    painted = page.locator("#painted").bounding_box()
+    assert label is not None
+    assert painted is not None
+    assert 0 < painted["y"] < painted["y"] + painted["height"] <= label["y"]
+    page.locator("#strip button").first.click()
+    expect(page.locator("#viewer-download")).to_be_in_viewport()
+    expect(page.locator("#viewer-words")).to_be_in_viewport()

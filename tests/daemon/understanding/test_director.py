@@ -404,7 +404,7 @@ def test_new_prompts_of_final_pictures_may_be_rewritten_and_no_others() -> None:
     edit = painting.at_end(2, "make it blue", 8)
     assert edit.wording == edit.decision
     assert painting.at_end(3, "undo", 9).wording is None
-    assert painting.at_end(4, "make it wider", 9).wording is None
+    assert painting.at_end(4, "1024 by 1024", 9).wording is None
     assert director("").at_end(1, "no people", 9).wording is None
 
 
