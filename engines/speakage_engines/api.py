@@ -27,6 +27,8 @@ Latents: TypeAlias = NDArray[np.float32]
 """Shape ``(batch, channels, height / factor, width / factor)``."""
 Size: TypeAlias = tuple[int, int]
 """Width and height of a picture, in pixels."""
+Told: TypeAlias = tuple[NDArray[np.float32], ...]
+"""What a denoiser is told of a prompt, in its model's own order, each ``(batch, …)``; for that model alone."""
 
 SAMPLE_RATE = 16_000
 """Hz; what every speech engine takes."""
@@ -159,6 +161,19 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Blend:
+    """Words on the way from those of another picture to the prompt's: from the same noise one becomes the other.
+
+    Both ends are known already, so a picture of such words costs its steps and no text encoder.
+    """
+
+    before: Told
+    """That picture's :attr:`Preview.told`; of the same model."""
+    share: float
+    """How far on the way, above 0 and to 1, which is the prompt itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Start:
     """A picture to start from, instead of noise alone (SDEdit, Meng et al. 2022)."""
 
@@ -193,6 +208,8 @@ class PaintRequest:
     """Instead of the one that the model was loaded with; :class:`EngineError` says why one cannot be painted."""
     carried: Carried | None = None
     """None for noise alone; where there is a start, nothing is carried over."""
+    blend: Blend | None = None
+    """None for the prompt itself."""
     start: Start | None = None
     """None for noise alone."""
 
@@ -213,6 +230,8 @@ class Preview:
     """Sum over the steps so far."""
     latents: Latents | None = None
     """What was decoded, for :class:`Carried`; a model that cannot go on from its own pictures gives none."""
+    told: Told | None = None
+    """What it was painted of, for :class:`Blend`; a model that cannot blend gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakage_engines.api import EngineError, Size
+from speakage_engines.api import Blend, EngineError, ModelError, Size, Told
 from speakage_engines.diffusion.folder import Folder
+from speakage_engines.diffusion.slerp import slerp
 from speakage_engines.diffusion.text import TextEncoder
 from speakage_engines.diffusion.waves import guidance_waves
-
-Told: TypeAlias = tuple[NDArray[np.float32], ...]
-"""Inputs of a denoiser after latents and time, in its order, each ``(batch, …)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +76,9 @@ class _Words(Protocol):
     def negative(self, text: str, size: Size) -> Told:
         """What it does not show; often empty."""
 
+    def between(self, before: Told, after: Told, share: float) -> Told:
+        """What says words, on the way from one to the other; ``before`` and ``after`` may be told more behind it."""
+
 
 class _OneEncoder:
     """The states of one text encoder: Stable Diffusion 1.x and 2.x, and what was distilled from them."""
@@ -91,6 +92,9 @@ class _OneEncoder:
     def negative(self, text: str, size: Size) -> Told:
         return self.prompt(text, size)
 
+    def between(self, before: Told, after: Told, share: float) -> Told:
+        return (slerp(before[0], after[0], share),)
+
 
 class _TwoEncoders:
     """SDXL: both encoders' states side by side, then the second one's pooled prompt with the sizes as waves.
@@ -103,6 +107,7 @@ class _TwoEncoders:
             raise ValueError("only denoisers that are told sizes have two text encoders")
         self._first, self._second = encoders
         self._part = folder.text[1]
+        self._first_width = folder.text[0].width
         self._zeros = folder.zeros_for_empty
         self._sizes = folder.sizes
 
@@ -126,6 +131,13 @@ class _TwoEncoders:
         width, height = size
         waves: NDArray[np.float32] = self._sizes.of([height, width, 0, 0, height, width]).reshape(1, -1)
         return waves
+
+    def between(self, before: Told, after: Told, share: float) -> Told:
+        """Each encoder's states in their own space, and the pooled prompt without the sizes, which are the newer's."""
+        pairs = zip(*(np.split(each[0], [self._first_width], axis=2) for each in (before, after)), strict=True)
+        states = [slerp(one, other, share) for one, other in pairs]
+        (one, _), (other, sizes) = (np.split(each[1], [self._part.pooled], axis=1) for each in (before, after))
+        return np.concatenate(states, axis=2), np.concatenate([slerp(one, other, share), sizes], axis=1)
 
 
 class Conditioning:
@@ -161,3 +173,19 @@ class Conditioning:
             told = tuple(np.concatenate(pair) for pair in pairs)
         waves = guidance.waves
         return told if waves is None else (*told, waves)
+
+    def on_the_way(self, blend: Blend, told: Told) -> Told:
+        """Between what was told before and ``told``, of which comes all that says no words: sizes and guidance.
+
+        Raises :class:`ModelError`, naming the field.
+        """
+        ours, theirs = ([each.shape for each in one] for one in (told, blend.before))
+        if ours != theirs:
+            raise ModelError(
+                f"blend.before: of shapes {theirs}, and this model is told {ours}; "
+                "begin without after a change of model or size"
+            )
+        if not 0 < blend.share <= 1:
+            raise ModelError(f"blend.share: {blend.share}; it should be above 0 and at most 1")
+        words = self._words.between(blend.before, told, blend.share)
+        return (*words, *told[len(words) :])

@@ -28,6 +28,7 @@ from speakage_engines.api import (
     Progress,
     Size,
     Start,
+    Told,
 )
 from speakage_engines.compile.backends import choose, open_backend
 from speakage_engines.compile.low_rank import Wearable
@@ -35,7 +36,7 @@ from speakage_engines.compile.module import Backend, Module
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.adapters import DENOISER
 from speakage_engines.diffusion.blueprint import Blueprint, draw_up
-from speakage_engines.diffusion.conditioning import Conditioning, Guidance, Told
+from speakage_engines.diffusion.conditioning import Conditioning, Guidance
 from speakage_engines.diffusion.folder import Folder
 from speakage_engines.diffusion.previews import Decoders, linear_map
 from speakage_engines.diffusion.sampler import Estimate, Origin, make_scheduler, sample
@@ -82,6 +83,8 @@ class LatentDiffusion:
         began = time.perf_counter()
         guidance = self._parts.text.guidance.at(request.guidance)
         told = self._parts.text(request.prompt, request.negative, guidance, size)
+        if request.blend is not None:
+            told = self._parts.text.on_the_way(request.blend, told)
         encode_ms = _milliseconds_since(began)
         ground = Ground.of(request.start)
         denoise_ms = decode_ms = 0.0
@@ -108,6 +111,7 @@ class LatentDiffusion:
                 denoise_ms=denoise_ms,
                 decode_ms=decode_ms,
                 latents=latents,
+                told=told,
             )
 
     def _sample(self, request: PaintRequest, size: Size, told: Told, guidance: Guidance) -> Iterator[Estimate]:

@@ -15,13 +15,14 @@ from diffusers import LatentConsistencyModelPipeline, StableDiffusionXLPipeline
 from numpy.typing import NDArray
 
 from engines.diffusion import families
-from speakage_engines.api import ModelError, PaintRequest, PictureSpec, no_progress
+from speakage_engines.api import Blend, ModelError, PaintRequest, PictureSpec, no_progress
 from speakage_engines.compile.store import EngineStore
 from speakage_engines.diffusion.blueprint import draw_up
 from speakage_engines.diffusion.conditioning import Guidance
 from speakage_engines.diffusion.folder import read_folder
 from speakage_engines.diffusion.modules import decoder
 from speakage_engines.diffusion.pipeline import LatentDiffusion, load
+from speakage_engines.diffusion.slerp import slerp
 from speakage_engines.diffusion.waves import guidance_waves
 
 pytestmark = [
@@ -117,6 +118,30 @@ def test_what_sdxl_is_told_beside_the_prompt_shapes_the_picture(tmp_path: Path, 
     noise = np.random.default_rng(0).standard_normal((1, 4, 8, 8)).astype(np.float32)
     ours, others = (model._predict(noise, 800, (states, told), guidance) for told in (added, other))
     assert told_apart(ours, others)
+
+
+@pytest.mark.parametrize("name", ["sdxl", "lcm-sdxl"])
+def test_sdxl_blends_each_encoder_and_the_pooled_prompt_and_leaves_sizes_and_guidance(
+    tmp_path: Path, spec: MakeSpec, name: str
+) -> None:
+    folder, _ = saved(name, tmp_path / "model")
+    model = load(spec(model=str(folder), backend="torch"), no_progress)
+    text = model._parts.text
+    before, after = (text(prompt, "", text.guidance) for prompt in ("a car on the moon", HOUSE.prompt))
+    between = text.on_the_way(Blend(before=before, share=0.3), after)
+    states, pooled = (slice(families.WIDTH), slice(families.WIDTH, None)), slice(families.POOLED)
+    for one in states:
+        np.testing.assert_array_equal(between[0][..., one], slerp(before[0][..., one], after[0][..., one], 0.3))
+    np.testing.assert_array_equal(between[1][:, pooled], slerp(before[1][:, pooled], after[1][:, pooled], 0.3))
+    rest = slice(families.POOLED, None)
+    np.testing.assert_array_equal(between[1][:, rest], after[1][:, rest])
+    assert len(between) == len(after)
+    for ours, theirs in zip(between[2:], after[2:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    picture, blended = (
+        latents_of(model, dataclasses.replace(HOUSE, blend=blend)) for blend in (None, Blend(before=before, share=0.3))
+    )
+    assert told_apart(picture, blended)
 
 
 def test_lcm_paints_what_diffusers_paints(tmp_path: Path, spec: MakeSpec) -> None:

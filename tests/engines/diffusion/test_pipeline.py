@@ -18,6 +18,7 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
 from speakage_engines.api import (
+    Blend,
     Carried,
     CompiledModule,
     EngineError,
@@ -170,6 +171,72 @@ def test_what_cannot_be_carried_over_is_refused(
     carried = Carried(latents=np.zeros(shape, np.float32), strength=strength)
     with pytest.raises(ModelError, match=told):
         list(embedded("openvino").paint(dataclasses.replace(CAR, carried=carried)))
+
+
+def test_words_blend_from_those_of_another_picture_to_the_prompts(embedded: Loaded) -> None:
+    """Image by image it leaves the one and nears the other, without a text encoder, and ends at the prompt's own."""
+    model = embedded("openvino")
+    draft = dataclasses.replace(CAR, steps=1)
+    castle = dataclasses.replace(draft, prompt="a castle in the snow")
+    before, own = list(model.paint(draft))[-1], last(model, castle)
+    runs = model._parts.text.runs
+
+    def blended(share: float) -> Rgb:
+        assert before.told is not None
+        return last(model, dataclasses.replace(castle, blend=Blend(before=before.told, share=share)))
+
+    images = [before.rgb, *map(blended, (0.25, 0.5, 0.75, 1.0))]
+    assert model._parts.text.runs == runs
+    left, near = ([psnr(image, end) for image in images] for end in (before.rgb, own))
+    assert left == sorted(left, reverse=True)
+    assert near == sorted(near)
+    farthest = min(psnr(one, other) for one, other in itertools.pairwise(images))
+    assert farthest > psnr(before.rgb, own) + 3, "no image jumps as far as without"
+    np.testing.assert_array_equal(images[-1], own)
+    np.testing.assert_array_equal(last(model, castle), own)
+
+
+def test_a_blend_goes_on_from_what_an_interrupted_one_showed(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    draft = dataclasses.replace(CAR, steps=1)
+    told = list(model.paint(draft))[-1].told
+    assert told is not None
+    castle = dataclasses.replace(draft, prompt="a castle in the snow")
+    halfway = list(model.paint(dataclasses.replace(castle, blend=Blend(before=told, share=0.5))))[-1]
+    assert halfway.told is not None
+    again = dataclasses.replace(draft, blend=Blend(before=halfway.told, share=1e-6))
+    assert psnr(last(model, again), halfway.rgb) > 50
+
+
+def test_what_should_not_be_seen_blends_too(embedded: Loaded) -> None:
+    """The embedded model is guided by contrast: without the prompt first."""
+    model = embedded("openvino")
+    draft = dataclasses.replace(CAR, steps=1)
+    before = list(model.paint(dataclasses.replace(draft, negative="a beach")))[-1].told
+    assert before is not None
+    between = list(model.paint(dataclasses.replace(draft, blend=Blend(before=before, share=0.5))))[-1].told
+    assert between is not None
+    (without, with_prompt), (former, same) = between[0], before[0]
+    assert not np.allclose(without, former, atol=0.01)
+    np.testing.assert_array_equal(with_prompt, same)
+
+
+@pytest.mark.parametrize(
+    ("shape", "share", "told"),
+    [((2, 5, 8), 0.5, r"blend\.before: .*after a change of model or size"),
+     (None, 0.0, r"blend\.share: 0.0; it should be above 0 and at most 1"),
+     (None, 1.5, r"blend\.share: 1.5")],
+)  # fmt: skip
+def test_what_cannot_be_blended_is_refused(
+    embedded: Loaded, shape: tuple[int, ...] | None, share: float, told: str
+) -> None:
+    model = embedded("openvino")
+    before = list(model.paint(dataclasses.replace(CAR, steps=1)))[-1].told
+    assert before is not None
+    if shape:
+        before = (np.zeros(shape, np.float32),)
+    with pytest.raises(ModelError, match=told):
+        list(model.paint(dataclasses.replace(CAR, blend=Blend(before=before, share=share))))
 
 
 def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
