@@ -86,7 +86,10 @@ class CountsFrames:
 
 @dataclass
 class StepByStep:
-    """A picture model whose every step waits for a permit, and whose picture is its seed and step."""
+    """A picture model whose every step waits for a permit, and whose picture is its seed and step.
+
+    What it is told is the number of the request.
+    """
 
     permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
     steps_run: list[tuple[str, int]] = field(default_factory=list)
@@ -117,6 +120,8 @@ class StepByStep:
             if request.prompt == self.fail_on:
                 raise EngineError("the engine is out of memory")
             self.steps_run.append((request.prompt, step))
+            if not request.previews and step < request.steps:
+                continue
             yield Preview(
                 step=step,
                 steps=request.steps,
@@ -125,6 +130,7 @@ class StepByStep:
                 denoise_ms=2.0 * step,
                 decode_ms=1.0 * step,
                 latents=np.full((1, 4, 2, 2), step, np.float32),
+                told=(np.full((1, 2), len(self.requests), np.float32),),
             )
 
 

@@ -36,12 +36,14 @@ from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_daemon.hearing.source import Source
 from speakage_daemon.hearing.wake import WakeGate, WakeTimes, spoken
 from speakage_daemon.hearing.waker import Waker
+from speakage_daemon.painting.blending import blending
 from speakage_daemon.painting.painter import Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.painting.succession import stand_in, succeed
 from speakage_daemon.serving.hub import Hub
 from speakage_daemon.serving.server import Server
 from speakage_daemon.understanding.address import Address, Told, personas, phrases, words
+from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director
@@ -101,6 +103,8 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             supervisor.watch(floor, ear)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub)
             painter.carried_strength = config.picture.carried_strength
+            drafts = Budget(config.picture.drafts_per_minute)
+            painter.blending = blending(config.picture, drafts)
             address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
             rewriter = open_rewriter(config.rewriter)
             around = Surroundings(
@@ -108,6 +112,7 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
                 listen=lambda on: ear.asked_to_listen(on, time.monotonic()),
                 publish=hub.publish,
                 uploads=Uploads(picture.info.width, picture.info.height, picture.info.no_start),
+                drafts=drafts,
                 persona=address.persona,
                 rewriter=rewriter,
                 names=known_names(config.speech.hotwords, keep=config.rewriter.keep),

@@ -162,13 +162,18 @@ class PictureSettings(Section):
     """Weights of each network kept on a small card, with tensorrt (10^6 bytes): the others travel there as they are
     needed. -1 keeps them all, 0 lets TensorRT choose."""
     drafts_per_minute: int = Field(240, ge=0, le=1_000)
-    """Pictures of one step painted in any minute while someone speaks; 0 paints nothing before the end of the turn, not
-    even at a pause."""
-    continuity: Literal["noise", "previous"] = "noise"
-    """How revisions of one utterance hang together: by the same ``noise``, or each begins from the ``previous`` one."""
+    """Pictures of one step painted in any minute while someone speaks, with those of a ``blend``; 0 paints nothing
+    before the end of the turn, not even at a pause."""
+    continuity: Literal["noise", "previous", "blend"] = "noise"
+    """How revisions of one utterance hang together: by the same ``noise``; each begins from the ``previous`` one; or by
+    the same noise, and a ``blend`` leads from the words of each draft to those of the next in small steps."""
     continuity_strength: float = Field(0.5, gt=0, le=1)
     """With ``previous``, how much of a revision is painted anew: that share of its steps, and one at the least. Below
     about 0.3 the embedded model mixes both pictures; no other was tried."""
+    blend_frames: int = Field(4, ge=1, le=16)
+    """With ``blend``, images from one draft to the next while someone speaks, the next one among them, so that 1 blends
+    nothing. Those between cost what a draft costs; they are left out once half of ``drafts_per_minute`` is used up, and
+    where a pause or an end waits for its picture."""
     negative: str = ""
     """What pictures should not show."""
     seed: int = Field(-1, ge=-1, lt=2**32)

@@ -80,7 +80,8 @@ class Timings:
     revisions_shown: int | None = None
     """Revisions of which at least one image was sent."""
     revisions_wasted: int | None = None
-    """Revisions painted and then superseded, failed, or finished at a pause and thrown away; no drafts of one step."""
+    """Revisions painted and then superseded, failed, or finished at a pause and thrown away; of drafts, painted while
+    someone speaks, only failed ones."""
     wasted_ms: float | None = None
     """Painting that went into those."""
 
@@ -360,7 +361,8 @@ class PartialImage(ImageEvent):
 
     type: Literal["image_generation.partial_image"] = "image_generation.partial_image"
     step: int
-    """1 to ``steps``. The preview of the last step is the whole picture, sent without loss."""
+    """1 to ``steps``. The preview of the last step is the whole picture, sent without loss. 0 for an image on the way
+    from the revision before to this one, of words between (`picture.continuity`)."""
     width: int
     height: int
     image_type: Literal["image/jpeg", "image/png"]

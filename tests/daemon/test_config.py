@@ -104,6 +104,18 @@ def test_a_key_is_printed_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "sk-secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [("continuity", "blur", r"should be 'noise', 'previous' or 'blend' \(got 'blur'\)"),
+     ("blend_frames", "0", r"greater than or equal to 1 \(got '0'\)"),
+     ("blend_frames", "17", r"less than or equal to 16 \(got '17'\)"),
+     ("blend_frames", "2.5", r"valid integer.* \(got '2\.5'\)")],
+)  # fmt: skip
+def test_how_revisions_hang_together_is_named_when_it_is_wrong(key: str, value: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=rf"picture\.{key}: .*{sentence}"):
+        config.load(flags={f"picture.{key}": value})
+
+
 @pytest.mark.parametrize("text", ["steps = [", "\udcff"])
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"

@@ -1,9 +1,9 @@
 """The ledger: what the painting for each utterance has come to. Pure: it is told the time, monotonic seconds.
 
 A revision is *painted* once a step of it was run, and *shown* once an image of it was sent. It is *wasted* when it was
-painted and then stopped before its last step, failed, or lay finished for a pause and had to give way to a newer one. A
-draft of one step, shown while someone speaks, is all that was wanted of it, and no waste. It is *promoted* when the
-picture of a pause became the final one.
+painted and then stopped before its last step, failed, or lay finished for a pause and had to give way to a newer one.
+Drafts are made to be shown while someone speaks: none is wasted by a newer one, nor are the images on the way to it. It
+is *promoted* when the picture of a pause became the final one.
 
 This module does *not* time anything: who runs the steps does.
 """

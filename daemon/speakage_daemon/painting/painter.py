@@ -1,9 +1,9 @@
 """The painter: one picture at a time, the newest request wins, cancelled between steps.
 
 One slot for the next request: a newer one takes the place of an older one that has not begun. Every step publishes
-a preview. Another size than the last ones may have to be compiled first; a badge says so meanwhile. A picture painted
-at a pause waits to be promoted; promoted pictures go through a queue that is never full, are stored first and announced
-then.
+a preview, and so do the images that lead to a draft (:mod:`.blending`). Another size than the last ones may have to be
+compiled first; a badge says so meanwhile. A picture painted at a pause waits to be promoted; promoted pictures go
+through a queue that is never full, are stored first and announced then.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Protocol, TypedDict
@@ -27,7 +27,8 @@ from speakage_daemon.events import (
     Timings,
 )
 from speakage_daemon.gallery import PictureRecord
-from speakage_daemon.painting import grid
+from speakage_daemon.painting import blending, grid
+from speakage_daemon.painting.blending import Blending
 from speakage_daemon.painting.board import Board
 from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
@@ -37,7 +38,6 @@ from speakage_daemon.understanding.moments import Moments
 from speakage_engines.api import (
     Carried,
     EngineError,
-    Latents,
     PaintRequest,
     PictureModel,
     PictureModelInfo,
@@ -106,8 +106,10 @@ class Painter:
     ) -> None:
         self.carried_strength: float | None = None
         """How much of a revision is painted anew over the one before of its utterance; ``None`` begins from noise."""
-        self._shown: tuple[int, Size | None, Latents] | None = None
-        """Utterance, size and latents of the newest image."""
+        self.blending: Blending | None = None
+        """How a draft is reached from the revision before; ``None`` at once."""
+        self._newest: tuple[Paint, Preview] | None = None
+        """The newest image, and what it is of."""
         self._model = model
         self._successor: PictureModel | None = None
         self._executor = executor
@@ -178,7 +180,7 @@ class Painter:
             while (job := self._slot) is not None:
                 self._slot, self._current = None, job
                 if self._successor is not None:
-                    self._model, self._successor, self._shown = self._successor, None, None
+                    self._model, self._successor, self._newest = self._successor, None, None
                 try:
                     await self._paint(job)
                 except EngineError as error:
@@ -218,18 +220,17 @@ class Painter:
             carried=carried,
             start=job.start,
         )
+        if not await self._approach(job, request, began):
+            return
         previews = grid.paint(self._model, request, paint.seeds)
         step, encode_ms = 0, 0.0
         while step < paint.all_steps:
-            await self._priority.quiet()
-            if self._slot is not None:
-                self._supersede(job, step)
+            if not await self._goes_on(job, step):
                 return
-            shown = await asyncio.get_running_loop().run_in_executor(self._executor, next_shown, previews)
+            shown = await self._next(job, previews)
             step = shown.preview.step
             encode_ms += shown.encode_ms
             timings = _timings(job, shown.preview, began, encode_ms)
-            self._ledger.worked(*_number(paint), shown.began, shown.ended)
             self._show(job, shown, timings)
             if step == paint.all_steps:
                 finished = self._finished(job, shown, unknown, timings)
@@ -246,13 +247,47 @@ class Painter:
         finally:
             self._board.clear_badge(SIZE_BADGE)
 
+    async def _approach(self, job: Job, request: PaintRequest, began: float) -> bool:
+        """Show what lies between the newest image and this draft; False when a newer request has won meanwhile."""
+        if self.blending is None or not job.draft or self._newest is None:
+            return True
+        before, preview = self._newest
+        if preview.told is None or _ground(before) != _ground(job.paint):
+            return True
+        drafts = self.blending.drafts
+        for way in blending.between(request, preview.told, self.blending.images):
+            if not await self._goes_on(job, 0):
+                return False
+            if self._is_promoted(job.paint) or not drafts.spare(time.monotonic()):
+                # somebody waits for the draft itself, or too much was painted within a minute
+                return True
+            drafts.spend(time.monotonic())
+            shown = await self._next(job, blending.paint(self._model, way))
+            self._show(job, shown, _timings(job, shown.preview, began, shown.encode_ms))
+        return True
+
+    async def _goes_on(self, job: Job, step: int) -> bool:
+        """Wait until nobody transcribes; False when a newer request has won meanwhile."""
+        await self._priority.quiet()
+        if self._slot is None:
+            return True
+        self._supersede(job, step)
+        return False
+
+    async def _next(self, job: Job, previews: Iterator[Preview]) -> Shown:
+        shown = await asyncio.get_running_loop().run_in_executor(self._executor, next_shown, previews)
+        self._ledger.worked(*_number(job.paint), shown.began, shown.ended)
+        return shown
+
     def _carried(self, paint: Paint) -> Carried | None:
-        if self.carried_strength is None or self._shown is None or self._shown[:2] != (paint.utterance, paint.size):
+        if self.carried_strength is None or self._newest is None:
             return None
-        if paint.batch > 1:
-            # several pictures are meant to differ
+        before, preview = self._newest
+        # several pictures are meant to differ
+        same = (before.utterance, before.size) == (paint.utterance, paint.size)
+        if not same or preview.latents is None or paint.batch > 1:
             return None
-        return Carried(latents=self._shown[2], strength=self.carried_strength)
+        return Carried(latents=preview.latents, strength=self.carried_strength)
 
     def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
         height, width = shown.preview.rgb.shape[:2]
@@ -267,8 +302,7 @@ class Painter:
         )
         self._publish(event, shown.encoded)
         self._ledger.shown(*_number(job.paint), time.monotonic())
-        if (latents := shown.preview.latents) is not None:
-            self._shown = job.paint.utterance, job.paint.size, latents
+        self._newest = job.paint, shown.preview
 
     def _finished(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> Finished:
         if shown.sha256 is None:
@@ -285,7 +319,7 @@ class Painter:
 
     def _painted(self, finished: Finished) -> None:
         paint = finished.job.paint
-        if self._promoted and _number(self._promoted[0]) == _number(paint):
+        if self._promoted and self._is_promoted(paint):
             self._finish(finished, self._promoted[1], promoted=True)
         elif paint.final:
             self._finish(finished, None, promoted=False)
@@ -294,6 +328,9 @@ class Painter:
                 # a newer one came during the last step
                 self._ledger.wasted(*_number(paint))
             self._unpromoted = finished
+
+    def _is_promoted(self, paint: Paint) -> bool:
+        return self._promoted is not None and _number(self._promoted[0]) == _number(paint)
 
     def _finish(self, finished: Finished, moments: Moments | None, *, promoted: bool) -> None:
         self._promoted = None
@@ -349,7 +386,8 @@ class Painter:
         return self._store(finished.rgb, record)
 
     def _supersede(self, job: Job, step: int) -> None:
-        self._ledger.wasted(*_number(job.paint))
+        if not job.draft:
+            self._ledger.wasted(*_number(job.paint))
         self._publish(ImageSuperseded(**self._common(job.paint), step=step))
 
     def _fail(self, job: Job, reason: str) -> None:
@@ -381,6 +419,11 @@ class _Common(TypedDict):
 def _number(decision: Paint | Promote) -> tuple[int, int]:
     """Utterance and revision."""
     return decision.utterance, decision.revision
+
+
+def _ground(paint: Paint) -> tuple[object, ...]:
+    """What pictures must share, beside the model, for one to become the other when only the words move."""
+    return paint.utterance, paint.seed, paint.size, paint.start
 
 
 def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timings:

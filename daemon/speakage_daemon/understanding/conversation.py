@@ -52,6 +52,8 @@ class Surroundings:
     publish: Callable[[DaemonEvent], None]
     uploads: Uploads
     """Pictures to start from."""
+    drafts: Budget
+    """What may be painted before the end of a turn; where that is nothing, not even a pause is painted."""
     persona: Callable[[int], Persona | None] = _nobody
     """Who was called by an utterance."""
     rewriter: Rewrites | None = None
@@ -83,8 +85,7 @@ class Conversation:
         self._around = around
         self._seed = settings.fixed_seed
         self._told = director.canvas.sheet.start
-        self._drafts = Budget(settings.drafts_per_minute)
-        self._on_trial = settings.drafts_per_minute > 0
+        self._on_trial = around.drafts.per_minute > 0
         self._waiting: _Waiting | None = None
 
     @property
@@ -96,11 +97,11 @@ class Conversation:
         """Paint what is certain so far in one step, as often as is allowed."""
         now = time.monotonic()
         # asked first: what the director decides, it takes for painted
-        if not self._drafts.left(now):
+        if not self._around.drafts.left(now):
             return
         verdict = self._director.while_speaking(utterance, settled, self._draw_seed())
         if verdict.decision:
-            self._drafts.spend(now)
+            self._around.drafts.spend(now)
             self._tell(utterance, settled, verdict, final=False)
             self._act(verdict.decision, draft=True)
 

@@ -7,16 +7,20 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fakes import Board, Record, StepByStep
 from speakage_daemon import events
+from speakage_daemon.config import PictureSettings
 from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting.blending import Blending, blending
 from speakage_daemon.painting.painter import Job, Painter
 from speakage_daemon.painting.priority import EarsFirst
+from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.director import Paint, Promote
 from speakage_daemon.understanding.moments import Moments
 from speakage_engines.api import Start
@@ -333,6 +337,163 @@ def test_a_revision_goes_on_from_the_one_before_and_another_utterance_does_not()
     assert (second.strength, second.latents.max()) == (0.5, 4), "the newest image's"
     assert other is None
     assert [record.carried_strength for record in scene.kept] == [0.5], "the seed alone does not bring it back"
+
+
+class Stage(Scene):
+    """A painter that blends, and drafts of one step of one utterance."""
+
+    def __init__(self, *, images: int = 4, per_minute: int = 100, permits: int = 10_000) -> None:
+        super().__init__(permits=permits)
+        self.blending = Blending(images=images, drafts=Budget(per_minute))
+
+    def draft(self, revision: int, **changes: Any) -> Job:
+        request = job(f"revision {revision}", revision=revision, final=False)
+        request.paint = replace(request.paint, **{"steps": 1, **changes})
+        request.draft = True
+        return request
+
+    async def painted(self, painter: Painter, *jobs: Job) -> None:
+        for one in jobs:
+            painter.submit(one)
+            await painter.idle()
+
+    def shares(self) -> list[float | None]:
+        return [request.blend.share if request.blend else None for request in self.model.requests]
+
+    def steps(self) -> list[tuple[int, int]]:
+        return [(event.revision, event.step) for event in self.all(PartialImage)]
+
+
+def test_a_draft_comes_in_small_steps_from_the_one_before_and_ends_at_its_own_prompt() -> None:
+    stage = Stage()
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1), stage.draft(2))
+
+    stage.play(script)
+    assert stage.shares() == [None, 0.25, 0.5, 0.75, None], "the first has none before it"
+    images = stage.all(PartialImage)
+    assert stage.steps() == [(1, 1), (2, 0), (2, 0), (2, 0), (2, 1)]
+    assert [image.image_type for image in images] == ["image/png"] + ["image/jpeg"] * 3 + ["image/png"]
+    assert [image.sha256 is None for image in images] == [False, True, True, True, False]
+    assert all(image.prompt == "revision 2" for image in images[1:])
+    before = [request.blend.before[0].max() for request in stage.model.requests if request.blend]
+    assert before == [1, 1, 1], "all of them from the first draft"
+    assert not stage.all(ImageSuperseded)
+
+
+def test_what_is_promoted_is_what_its_prompt_alone_gives() -> None:
+    """With a model of one step a draft is the final picture; blended or not, it is the same request."""
+    blended, plain = Stage(), Stage(images=1)
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1), stage.draft(2))
+        painter.promote(Promote(utterance=1, revision=2), over())
+        await painter.idle()
+
+    blended.play(script)
+    plain.play(script)
+    assert (len(blended.model.requests), len(plain.model.requests)) == (5, 2)
+    assert blended.model.requests[-1] == plain.model.requests[-1]
+    (ours,), (theirs,) = (stage.all(ImageCompleted) for stage in (blended, plain))
+    assert ours.sha256 == theirs.sha256 == blended.all(PartialImage)[-1].sha256
+    assert ours.promoted
+    (record,) = blended.kept
+    assert (record.steps, record.carried_strength) == (1, None)
+
+
+def test_a_newer_draft_stops_a_blend_between_images_and_goes_on_from_the_newest_one() -> None:
+    stage = Stage(permits=2)
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1))
+        painter.submit(stage.draft(2))
+        await stage.until(lambda: len(stage.all(PartialImage)) == 2)
+        painter.submit(stage.draft(3))
+        stage.model.permits.release(100)
+        await painter.idle()
+
+    stage.play(script)
+    assert stage.steps() == [(1, 1), (2, 0), (2, 0), *[(3, 0)] * 3, (3, 1)], "the image under way is finished"
+    assert [(event.revision, event.step) for event in stage.all(ImageSuperseded)] == [(2, 0)]
+    newest = [request.blend.before[0].max() for request in stage.model.requests[3:6] if request.blend]
+    assert newest == [3, 3, 3], "the second image of the blend that had to give way"
+    assert stage.revisions["wasted"] == 0, "it was there to be shown"
+
+
+def test_pictures_that_are_waited_for_do_not_blend() -> None:
+    stage = Stage(permits=2)
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1))
+        painter.submit(stage.draft(2))
+        await stage.until(lambda: len(stage.all(PartialImage)) == 2)
+        painter.promote(Promote(utterance=1, revision=2), over())
+        stage.model.permits.release(100)
+        await painter.idle()
+        await stage.painted(painter, job("revision 3", revision=3))
+
+    stage.play(script)
+    assert stage.shares() == [None, 0.25, 0.5, None, None]
+    assert stage.steps() == [(1, 1), (2, 0), (2, 0), (2, 1), *[(3, step) for step in (1, 2, 3, 4)]]
+    assert [event.promoted for event in stage.all(ImageCompleted)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"utterance": 2}, {"seed": 9}, {"start": events.Start(image_id="photo", strength=0.5)}]
+)
+def test_another_picture_is_not_blended_with_the_one_before(changes: dict[str, Any]) -> None:
+    stage = Stage()
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1), stage.draft(2, **changes))
+
+    stage.play(script)
+    assert stage.shares() == [None, None]
+
+
+def test_images_between_drafts_are_counted_each_and_leave_half_to_drafts() -> None:
+    stage = Stage(per_minute=10)
+    drafts = stage.blending.drafts
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        for revision in (1, 2, 3):
+            drafts.spend(time.monotonic())
+            await stage.painted(painter, stage.draft(revision))
+
+    stage.play(script)
+    assert stage.shares() == [None, 0.25, 0.5, 0.75, None, None], "five are spent, two drafts and three images"
+    now = time.monotonic()
+    left = 0
+    while drafts.left(now):
+        drafts.spend(now)
+        left += 1
+    assert left == 10 - len(stage.model.requests)
+
+
+def test_one_image_from_draft_to_draft_is_none_between() -> None:
+    stage = Stage(images=1)
+
+    async def script(stage: Stage, painter: Painter) -> None:
+        painter.blending = stage.blending
+        await stage.painted(painter, stage.draft(1), stage.draft(2))
+
+    stage.play(script)
+    assert stage.shares() == [None, None]
+
+
+@pytest.mark.parametrize(("continuity", "images"), [("noise", None), ("previous", None), ("blend", 8)])
+def test_only_one_setting_blends(continuity: Any, images: int | None) -> None:
+    drafts = Budget(1)
+    found = blending(PictureSettings(continuity=continuity, blend_frames=8), drafts)
+    assert (found.images if found else None) == images
+    assert found is None or found.drafts is drafts
 
 
 def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:

@@ -12,6 +12,7 @@ from speakage_daemon.config import Persona, PictureSettings
 from speakage_daemon.errors import PictureError
 from speakage_daemon.events import CanvasStart, PromptCreate, Start, StartChanged, Understood
 from speakage_daemon.painting.painter import Job
+from speakage_daemon.understanding.budget import Budget
 from speakage_daemon.understanding.canvas import Canvas, Sheet
 from speakage_daemon.understanding.conversation import Conversation, Surroundings
 from speakage_daemon.understanding.director import Director, Promote
@@ -61,11 +62,12 @@ class Room:
             uploads=self.uploads,
             rewriter=rewriter,
             names=names,
+            drafts=Budget(drafts),
         )
         if called:
             around = replace(around, persona=lambda utterance: called.get(f"utterance_{utterance}"))
         canvas = Canvas(sheet=Sheet(steps=steps, guidance=2.5, width=128, height=128))
-        settings = PictureSettings(seed=seed, drafts_per_minute=drafts)
+        settings = PictureSettings(seed=seed)
         self.conversation = Conversation(Director(canvas, 256 * 256), self.easel, around, settings)
 
     def say(self, utterance: int, text: str) -> None:
