@@ -120,7 +120,7 @@ class Transcript:
     average_log_probability: float
     no_speech_probability: float
     encoder_frames: int
-    """Mel frames (10 ms each) that the encoder was given, padding included."""
+    """Mel frames (10 ms each, or as the model has it) that the encoder was given, padding included."""
     milliseconds: float
 
 

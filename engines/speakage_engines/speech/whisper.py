@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FULL_FRAMES: Final = 3000
-"""Mel frames of 10 ms in Whisper's own window."""
-FRAME_MULTIPLE: Final = 50
+"""Mel frames in Whisper's own window; of 10 ms, where a model's ``preprocessor_config.json`` says nothing else."""
+GROWTH_S: Final = 0.5
 """Windows grow by half a second: a growing sentence meets few different shapes."""
 MAXIMUM_SAMPLES: Final = 30 * SAMPLE_RATE
-BEAM_SIZE: Final = 1
-"""Measured on 300 sentences: five beams cost half as much time again and changed no figure beyond chance."""
+MOST_BEAMS: Final = 10
 TOKENS_PER_SECOND: Final = 12
 """Twice the densest speech measured: a decoder that hangs is stopped soon, not after 448 tokens."""
 SPARE_TOKENS: Final = 24
@@ -52,6 +51,8 @@ class Measured:
     """The shortest window that costs no words."""
     minimum_log_probability: float = MINIMUM_LOG_PROBABILITY
     """Below this mean log probability a text is not believed."""
+    beam_size: int = 1
+    """Hypotheses that are followed at once; more cost time, and help some models."""
     hotwords: bool = True
     """Whether it was trained to read text before the sentence; others write nonsense after hotwords."""
 
@@ -63,6 +64,7 @@ class Measured:
         kinds: dict[str, tuple[type, ...]] = {
             "minimum_frames": (int,),
             "minimum_log_probability": (int, float),
+            "beam_size": (int,),
             "hotwords": (bool,),
         }
         for key, value in settings.items():
@@ -73,11 +75,14 @@ class Measured:
         measured = cls(**settings)  # each was checked just above
         if not 2 <= measured.minimum_frames <= FULL_FRAMES:
             raise ModelError(f"{file}: minimum_frames is {measured.minimum_frames}, should be 2 to {FULL_FRAMES}")
+        if not 1 <= measured.beam_size <= MOST_BEAMS:
+            raise ModelError(f"{file}: beam_size is {measured.beam_size}, should be 1 to {MOST_BEAMS}")
         return measured
 
-    def window(self, frames: int) -> int:
-        """Mel frames to encode when ``frames`` were heard."""
-        rounded = -(-frames // FRAME_MULTIPLE) * FRAME_MULTIPLE
+    def window(self, frames: int, seconds_per_frame: float = 0.01) -> int:
+        """Mel frames to encode when ``frames`` were heard; an even number, since the encoder takes two at a time."""
+        multiple = 2 * round(GROWTH_S / 2 / seconds_per_frame)
+        rounded = -(-frames // multiple) * multiple
         return min(FULL_FRAMES, max(self.minimum_frames, rounded))
 
 
@@ -124,9 +129,10 @@ class ShortContextWhisper:
 
     def _features(self, audio: Samples) -> NDArray[np.float32]:
         """Log-mel of what was heard, shape ``(mels, window)``, filled with zeros."""
+        extractor = self._model.feature_extractor
         # the last frame is the extractor's own padding
-        heard = self._model.feature_extractor(audio.astype(np.float32) / 32_768)[:, :-1]
-        window = self._measured.window(heard.shape[1])
+        heard = extractor(audio.astype(np.float32) / 32_768)[:, :-1]
+        window = self._measured.window(heard.shape[1], extractor.time_per_frame)
         filled: NDArray[np.float32] = np.pad(heard, ((0, 0), (0, window - heard.shape[1]))).astype(np.float32)
         return filled
 
@@ -148,7 +154,7 @@ class ShortContextWhisper:
 
             model = self._model
             tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=self._task, language=language)
-            self._tokenizers[language] = tokenizer, decoding_options(tokenizer)
+            self._tokenizers[language] = tokenizer, decoding_options(tokenizer, self._measured.beam_size)
         return self._tokenizers[language]  # type: ignore[no-any-return]  # the library's own types
 
     def _allowed(self, hotwords: str) -> str:
@@ -160,7 +166,7 @@ class ShortContextWhisper:
         return ""
 
 
-def decoding_options(tokenizer: Any) -> Any:
+def decoding_options(tokenizer: Any, beam_size: int = 1) -> Any:
     """faster-whisper's options for one short utterance: one temperature, no past, no timestamps.
 
     Its thresholds only steer the fallback to other temperatures; the gates are ours.
@@ -168,7 +174,7 @@ def decoding_options(tokenizer: Any) -> Any:
     from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
 
     return TranscriptionOptions(
-        beam_size=BEAM_SIZE,
+        beam_size=beam_size,
         best_of=1,
         patience=1,
         length_penalty=1,

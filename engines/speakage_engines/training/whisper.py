@@ -127,7 +127,7 @@ def train(settings: WhisperSettings, folder: Path, progress: Progress = no_progr
             settings.speakers,
             lambda done, of: progress(f"speech: {done} of {of} shards", done / of),
         )
-        said = yardstick(folder / YARDSTICK_FILE, settings.measured)
+        said = yardstick(folder / YARDSTICK_FILE, settings.measured) if accelerator.is_main_process else []
         tokenizer = _tokenizer(settings, folder, speech)
     windows = Windows(speech, tokenizer, settings.batch, settings.steps, settings.seed, share)
     averaged = _learn(settings, folder, windows, accelerator, progress)

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer
 
-from speakage_engines.api import SAMPLE_RATE, ModelChoice, SpeechSpec
+from speakage_engines.api import ModelChoice, SpeechSpec
 from speakage_engines.models import SETTINGS_FILE
 from speakage_engines.speech.whisper import Measured, ShortContextWhisper
 from speakage_engines.training.whisper_tokens import END
-from speakage_engines.training.windows import MEL_BANDS, MINIMUM_FRAMES
+from speakage_engines.training.windows import EXTRACTOR, MINIMUM_FRAMES
 
 EARS_FOLDER: Final = "ears"
 SETTINGS: Final = {"minimum_frames": MINIMUM_FRAMES, "hotwords": True}
-"""What the training made true: windows from 200 frames on, and names announced before a sentence."""
+"""What the training made true: windows from two seconds on, and names announced before a sentence."""
 
 
 def export(whisper: Any, tokenizer_file: Path, folder: Path) -> Path:
@@ -41,8 +41,7 @@ def export(whisper: Any, tokenizer_file: Path, folder: Path) -> Path:
     unfinished, finished = folder / f"{EARS_FOLDER}.part", folder / EARS_FOLDER
     converter = TransformersConverter(str(source), copy_files=["tokenizer.json"])
     converter.convert(str(unfinished), quantization="int8", force=True)
-    extractor = {"feature_size": MEL_BANDS, "sampling_rate": SAMPLE_RATE, "hop_length": 160, "chunk_length": 30}
-    _write(unfinished / "preprocessor_config.json", {**extractor, "n_fft": 400})
+    _write(unfinished / "preprocessor_config.json", EXTRACTOR)
     _write(unfinished / SETTINGS_FILE, SETTINGS)
     if finished.exists():
         shutil.rmtree(finished)

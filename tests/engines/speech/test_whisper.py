@@ -61,8 +61,8 @@ def test_only_what_was_heard_is_encoded(ears: ShortContextWhisper) -> None:
     heard = ears.transcribe(clip)
     assert heard.text == "a castle in the snow"
     assert heard.rejection is None
-    assert heard.encoder_frames == 250, "2.41 s, rounded up to half a second"
-    assert ears.transcribe(clip[SAMPLE_RATE // 2 : SAMPLE_RATE]).encoder_frames == 200, "the measured minimum"
+    assert heard.encoder_frames == 120, "2.41 s in frames of 20 ms"
+    assert ears.transcribe(clip[SAMPLE_RATE // 2 : SAMPLE_RATE]).encoder_frames == 96, "the measured minimum"
 
 
 def test_without_a_measured_minimum_the_window_is_whole(folder: Path, spec: SpeechSpec) -> None:
@@ -78,9 +78,14 @@ def test_windows(frames: int, window: int) -> None:
     assert Measured().window(frames) == 3_000
 
 
+@pytest.mark.parametrize(("frames", "window"), [(0, 96), (96, 96), (97, 120), (2_999, 3_000), (3_000, 3_000)])
+def test_windows_of_longer_frames_grow_by_half_a_second_too(frames: int, window: int) -> None:
+    assert Measured(minimum_frames=96).window(frames, seconds_per_frame=0.02) == window
+
+
 def test_thirty_seconds_and_no_more(ears: ShortContextWhisper) -> None:
     noise = np.random.default_rng(1).normal(0, 3_000, 30 * SAMPLE_RATE + 1).astype(np.int16)
-    assert ears.transcribe(noise[:-1]).encoder_frames == 3_000
+    assert ears.transcribe(noise[:-1]).encoder_frames == 1_512
     with pytest.raises(EngineError, match="30 s"):
         ears.transcribe(noise)
 
@@ -94,13 +99,13 @@ def test_silence_invents_nothing(ears: ShortContextWhisper, seconds: float, leve
 
 
 @pytest.mark.parametrize("seconds", [1, 2])
-@pytest.mark.parametrize("level", [3_277, 8_000])
-def test_loud_noise_invents_nothing(ears: ShortContextWhisper, seconds: int, level: int) -> None:
-    """Quieter or longer noise does talk the embedded ears into words, as their model card says: Silero is for that."""
+@pytest.mark.parametrize("level", [100, 3_277, 8_000])
+def test_noise_invents_nothing(ears: ShortContextWhisper, seconds: int, level: int) -> None:
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(0, level, seconds * SAMPLE_RATE).astype(np.int16)
         heard = ears.transcribe(noise)
-        assert (heard.text, heard.rejection) == ("", "low_confidence")
+        assert heard.text == ""
+        assert heard.rejection in ("no_speech", "low_confidence")
 
 
 def test_hotwords_do_no_harm(ears: ShortContextWhisper, caplog: pytest.LogCaptureFixture) -> None:
@@ -157,6 +162,8 @@ def test_a_foreign_tokenizer_does_not_start(folder: Path, spec: SpeechSpec) -> N
         ({"minimum_frames": "200"}, "minimum_frames cannot be '200'"),
         ({"minimum_frames": True}, "minimum_frames cannot be True"),
         ({"minimum_frames": 4_000}, "should be 2 to 3000"),
+        ({"beam_size": 0}, "beam_size is 0, should be 1 to 10"),
+        ({"beam_size": True}, "beam_size cannot be True"),
         ({"hotwords": 1}, "hotwords cannot be 1"),
     ],
 )
