@@ -46,11 +46,11 @@ class Sentence:
 
 SENTENCES: Final = (
     Sentence("castle.flac", "a castle in the snow", "espeak-ng en-us+gustave"),
-    Sentence("rocket.flac", "a rocket in space", "flite awb"),
+    Sentence("rocket.flac", "a rocket in space", "espeak-ng en-us+gustave"),
     Sentence("robot.flac", "could you paint me a robot in the forest", "espeak-ng en-us+miguel"),
-    Sentence("boat.flac", "a boat by the sea", "espeak-ng en-gb-scotland"),
+    Sentence("boat.flac", "a boat by the sea", "espeak-ng en-us+miguel"),
     Sentence("balloon.flac", "a balloon on a blue background", "espeak-ng en-us+miguel"),
-    Sentence("cactus.flac", "a cactus in the desert", "flite awb"),
+    Sentence("cactus.flac", "a cactus in the desert", "flite awb", 140),
     Sentence("house.flac", "a house at night", "espeak-ng en-us+gustave", 165),
     Sentence("snowman.flac", "a snowman in the snow", "espeak-ng en-gb-scotland"),
 )
