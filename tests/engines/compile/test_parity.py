@@ -35,11 +35,12 @@ pytestmark = pytest.mark.timeout(500)
 
 CAPABILITIES = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 FOLDER = read_folder(embedded("picture"))
-DECODER = decoder(FOLDER, FOLDER.size)
-ENCODER = encoder(FOLDER, FOLDER.size, DECODER.weights)
+SIZE = (FOLDER.size, FOLDER.size)
+DECODER = decoder(FOLDER, SIZE)
+ENCODER = encoder(FOLDER, SIZE, DECODER.weights)
 MODULES = {
     module.name: module
-    for module in (*text_encoders(FOLDER, {}), denoiser(FOLDER, FOLDER.size, 2, {}), DECODER, ENCODER)
+    for module in (*text_encoders(FOLDER, {}), denoiser(FOLDER, SIZE, 2, {}), DECODER, ENCODER)
     if module is not None
 }
 GENERATOR = np.random.default_rng(0)

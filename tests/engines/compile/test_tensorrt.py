@@ -48,9 +48,10 @@ CARD = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
 needs_no_card = pytest.mark.skipif(CARD is not None, reason="a card is here")
 LIBRARY = open_library("tensorrt_rtx")
 FOLDER = read_folder(embedded("picture"))
+SIZE = (FOLDER.size, FOLDER.size)
 MODULES = {
-    "unet": denoiser(FOLDER, FOLDER.size, 2, {}),
-    "decoder": decoder(FOLDER, FOLDER.size),
+    "unet": denoiser(FOLDER, SIZE, 2, {}),
+    "decoder": decoder(FOLDER, SIZE),
     "sdxl": SDXL,
 }
 PRECISIONS: tuple[Literal["fp32", "fp16", "bf16"], ...] = ("fp32", "fp16", "bf16")

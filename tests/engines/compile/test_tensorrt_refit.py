@@ -32,8 +32,9 @@ from speakage_engines.models import embedded
 pytestmark = pytest.mark.timeout(300)  # exports of real networks, on a machine that may be busy
 
 FOLDER = read_folder(embedded("picture"))
+SIZE = (FOLDER.size, FOLDER.size)
 MODULES = {
-    "embedded, fp16": replace(denoiser(FOLDER, FOLDER.size, 2, {}), precision="fp16"),
+    "embedded, fp16": replace(denoiser(FOLDER, SIZE, 2, {}), precision="fp16"),
     "sdxl's shape, fp16": replace(SDXL, precision="fp16"),
     "sdxl's shape, bf16": replace(SDXL, precision="bf16"),
     "sdxl's shape, fp32": SDXL,
