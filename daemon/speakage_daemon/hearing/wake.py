@@ -50,6 +50,8 @@ class _Turn:
     end: int | None = None
     word: str | None = None
     """What it was woken by; ``None`` while it is not known to be meant."""
+    invited: bool = False
+    """Whether it began in the follow-up window."""
 
 
 def spoken(word: str) -> str:
@@ -130,7 +132,7 @@ class WakeGate:
     def begin(self, utterance: int, sample: int) -> None:
         """An utterance begins there."""
         meant = self.mode != "phrase"
-        self._turns[utterance] = _Turn(start=sample, word=self._word if meant else None)
+        self._turns[utterance] = _Turn(start=sample, word=self._word if meant else None, invited=sample < self._until)
         for old in list(self._turns)[:-_REMEMBERED]:
             del self._turns[old]
 
@@ -145,7 +147,8 @@ class WakeGate:
         turn = self._turns.get(utterance)
         if turn is None or turn.word is not None:
             return True
-        if turn.start >= self._until:
+        # by the time its words are known the window may be over, or have opened for the sentence before
+        if not turn.invited and turn.start >= self._until:
             return False
         self.address(utterance, self._word)
         return True

@@ -132,6 +132,17 @@ def test_a_phrase_may_be_understood_after_its_utterance_ended() -> None:
     assert picture.meant(2), "the window is counted from the end"
 
 
+def test_what_began_in_the_window_is_meant_however_late_its_words_are_known() -> None:
+    picture = gate("phrase")
+    picture.begin(1, SECOND)
+    picture.address(1, "alexa")
+    picture.end(1, 4 * SECOND)
+    picture.begin(2, 8 * SECOND)
+    picture.end(2, 9 * SECOND)
+    assert picture.pass_time(20 * SECOND, busy=False), "the window is over"
+    assert picture.meant(2)
+
+
 def test_only_the_latest_utterances_are_remembered() -> None:
     picture = gate("phrase")
     for number in range(100):
