@@ -49,7 +49,7 @@ class _Stream:
     def __init__(self, model: WakeModel, threshold: float) -> None:
         self._word = model.word
         self._network = _load(model)
-        self._threshold = threshold or self._network.probability_cutoff
+        self._threshold = threshold or model.threshold or self._network.probability_cutoff
         self._waiting = 0
         self._score = 0.0
 

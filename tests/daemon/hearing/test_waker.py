@@ -50,10 +50,10 @@ def test_a_sentence_straight_behind_the_word_is_whole_and_has_no_rest_of_it(tmp_
     assert sentences(events) == [CASTLE], "what was said before the word is not heard at all"
     woken = [event for event in events if isinstance(event, WakeDetected)]
     assert [(event.word, event.persona) for event in woken] == [("okay nabu", "")]
-    assert woken[0].score > 0.85
+    assert woken[0].score > 0.87
 
 
-@pytest.mark.parametrize("words_per_minute", [120, 150])
+@pytest.mark.parametrize("words_per_minute", [120, 140])
 def test_so_is_one_after_a_breath(tmp_path: Path, words_per_minute: int) -> None:
     assert sentences(heard(tmp_path, said(f"okay nabu, {ROBOT}", words_per_minute))) == [ROBOT]
 

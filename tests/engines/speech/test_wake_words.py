@@ -71,6 +71,15 @@ def test_the_threshold_can_be_set(nabu: Samples) -> None:
     assert scores[0].threshold == 0.999
 
 
+def test_without_one_the_measured_threshold_holds_and_else_the_models_own(nabu: Samples, mine: Path) -> None:
+    detector = load_wake_words(WakeSpec(words=("okay_nabu", "alexa", str(mine))))
+    thresholds = {score.word: score.threshold for score in detector.feed(nabu[:320])}
+    own = json.loads(mine.with_suffix(".json").read_text())["micro"]["probability_cutoff"]
+    alexa = json.loads(shipped("micro")["alexa"].with_suffix(".json").read_text())["micro"]["probability_cutoff"]
+    assert thresholds == {"okay_nabu": 0.87, "alexa": alexa, "mine": own}
+    assert own == 0.85
+
+
 def test_a_sentence_without_it_wakes_nobody(say: Callable[[str, str], Samples]) -> None:
     detector = load_wake_words(WakeSpec(words=wake_words("micro")))
     for voice in ("flite rms", "espeak-ng en-us+miguel"):
