@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from speakage_daemon.hearing.source import Frame, Source
@@ -29,6 +29,8 @@ class FloorChanged:
     """Its name, or ``none``."""
     given_up: bool = False
     """True when a client gave the floor up, and all that it had sent was heard before this."""
+    live: bool = field(default=True, compare=False)
+    """False for a source that waits for its reader."""
 
 
 class Floor:
@@ -45,6 +47,8 @@ class Floor:
         self._drained = asyncio.Event()
         self._guests: asyncio.Queue[Source] = asyncio.Queue()
         self.dropped_frames = 0
+        self.live = True
+        """False while what is heard is of a source that waits for its reader, though that may have ended by now."""
 
     @property
     def holder(self) -> str:
@@ -52,11 +56,6 @@ class Floor:
         if self._holder is None or (self._holder is self._main and self.main_lost):
             return "none"
         return self._holder.name
-
-    @property
-    def live(self) -> bool:
-        """False while the source that is heard waits for its reader."""
-        return self._holder is None or self._holder.live
 
     async def run(self) -> None:
         """Pump until cancelled."""
@@ -79,6 +78,8 @@ class Floor:
             while self._queue:
                 item = self._queue.popleft()
                 self._drained.set()
+                if isinstance(item, FloorChanged):
+                    self.live = item.live
                 yield item
             self._filled.clear()
             await self._filled.wait()
@@ -108,7 +109,7 @@ class Floor:
 
     def _give(self, source: Source | None, *, given_up: bool = False) -> None:
         self._holder = source
-        self._put(FloorChanged(self.holder, given_up))
+        self._put(FloorChanged(self.holder, given_up, source is None or source.live))
 
     def _put(self, item: Frame | FloorChanged) -> None:
         if isinstance(item, Frame) and len(self._queue) >= QUEUE_FRAMES:
