@@ -130,8 +130,8 @@ class ShortContextWhisper:
     def _features(self, audio: Samples) -> NDArray[np.float32]:
         """Log-mel of what was heard, shape ``(mels, window)``, filled with zeros."""
         extractor = self._model.feature_extractor
-        # the last frame is the extractor's own padding
-        heard = extractor(audio.astype(np.float32) / 32_768)[:, :-1]
+        # one frame of padding, which is the last
+        heard = extractor(audio.astype(np.float32) / 32_768, padding=extractor.hop_length)[:, :-1]
         window = self._measured.window(heard.shape[1], extractor.time_per_frame)
         filled: NDArray[np.float32] = np.pad(heard, ((0, 0), (0, window - heard.shape[1]))).astype(np.float32)
         return filled

@@ -319,7 +319,7 @@ def break_off(utterance: Utterance, rng: np.random.Generator, *, inside: bool = 
 
 def features_of(audio: Audio) -> NDArray[np.float32]:
     """Log-mel as the engine makes it, shape ``(80, frames)``."""
-    features: NDArray[np.float32] = _extractor()(audio)[:, :-1].astype(np.float32)
+    features: NDArray[np.float32] = _extractor()(audio, padding=EXTRACTOR["hop_length"])[:, :-1].astype(np.float32)
     return features
 
 

@@ -127,7 +127,7 @@ def test_sdxl_blends_each_encoder_and_the_pooled_prompt_and_leaves_sizes_and_gui
     folder, _ = saved(name, tmp_path / "model")
     model = load(spec(model=str(folder), backend="torch"), no_progress)
     text = model._parts.text
-    before, after = (text(prompt, "", text.guidance) for prompt in ("a car on the moon", HOUSE.prompt))
+    before, after = (text(prompt, "", text.guidance, (16, 16)) for prompt in ("a car on the moon", HOUSE.prompt))
     between = text.on_the_way(Blend(before=before, share=0.3), after)
     states, pooled = (slice(families.WIDTH), slice(families.WIDTH, None)), slice(families.POOLED)
     for one in states:
