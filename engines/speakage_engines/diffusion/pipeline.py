@@ -62,7 +62,8 @@ class LatentDiffusion:
         self.info = info
         self._folder = folder
         self._parts = parts
-        self._sized = parts.sizes.at(parts.sizes.own)
+        self._sized = self._named = parts.sizes.at(parts.sizes.own)
+        """What paints, and what :attr:`info` names the engine of: another one if its adapters were refused."""
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that the text encoder has no token for, or no room."""
@@ -144,14 +145,14 @@ class LatentDiffusion:
     def _fit(self, size: Size, adapters: tuple[str, ...] | None) -> None:
         """Other networks paint another size; with other adapters a prompt has other states. Either is another key."""
         sized, wardrobe = self._parts.sizes.at(size), self._parts.wardrobe
-        resized = sized is not self._sized
-        if resized and sized.wearable is not None:
+        if sized is not self._sized and sized.wearable is not None:
             wardrobe.exchange(DENOISER, sized.wearable)
         self._sized = sized
         if wardrobe.wear(adapters):
             self._parts.text.use(wardrobe.variants)
-        elif not resized:
+        elif sized is self._named:
             return
+        self._named = sized
         self.info = dataclasses.replace(
             self.info,
             adapters=tuple(map(str, wardrobe.worn)),
