@@ -118,16 +118,16 @@ async def suffer(fault: Fault, server: SoundServer, dead: float) -> tuple[float,
                 await asyncio.sleep(max(0.0, began + FROZEN_S - time.monotonic()))
             elif fault.begin is SoundServer.kill:
                 await asyncio.sleep(dead)
-            ended = await _ended(server, fault)
+            ended = await _ended(server, fault.end)
         await listener.until(lambda: bool(listener.restored) and listener.again > 0)
         return listener.lost[0] - began, max(0.0, listener.again - ended)
 
 
-async def _ended(server: SoundServer, fault: Fault) -> float:
+async def _ended(server: SoundServer, end: Callable[[SoundServer], None]) -> float:
     """End the fault; when it was over. A null sink of a new server is silent for two seconds, to everybody."""
     began = time.monotonic()
-    await asyncio.to_thread(fault.end or (lambda _: None), server)
-    if fault.begin is not SoundServer.kill:
+    await asyncio.to_thread(end, server)
+    if end is not SoundServer.start:
         return began
     command = ("parec", "--latency-msec=20", "--device=microphone")
     other = await asyncio.create_subprocess_exec(
