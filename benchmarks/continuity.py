@@ -30,7 +30,7 @@ from speech_set import NOUNS, PLACES, with_article
 
 from speakage_daemon.app import picture_spec
 from speakage_daemon.config import Config, PictureSettings
-from speakage_daemon.painting.blending import between
+from speakage_daemon.painting.continuity import between
 from speakage_engines.api import Carried, PaintRequest, PictureModel, Preview, load_picture
 from speakage_engines.evaluation.detector import embedded_detector, look, read_detector
 from speakage_engines.evaluation.features import SceneFeatures

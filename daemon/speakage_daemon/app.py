@@ -36,7 +36,7 @@ from speakage_daemon.hearing.gain import AutomaticGain
 from speakage_daemon.hearing.source import Source
 from speakage_daemon.hearing.wake import WakeGate, WakeTimes, spoken
 from speakage_daemon.hearing.waker import Waker
-from speakage_daemon.painting.blending import blending
+from speakage_daemon.painting.continuity import Continuity
 from speakage_daemon.painting.painter import Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.painting.succession import stand_in, succeed
@@ -101,10 +101,9 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             waker = await _on(ears, lambda: load_waker(config.hearing, gate, hub.publish))
             ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain=gain(config.hearing), waker=waker)
             supervisor.watch(floor, ear)
-            painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub)
-            painter.carried_strength = config.picture.carried_strength
             drafts = Budget(config.picture.drafts_per_minute)
-            painter.blending = blending(config.picture, drafts)
+            continuity = Continuity.of(config.picture, drafts)
+            painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub, continuity)
             address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
             rewriter = open_rewriter(config.rewriter)
             around = Surroundings(

@@ -184,11 +184,6 @@ class PictureSettings(Section):
         """The seed, if there is one."""
         return None if self.seed < 0 else self.seed
 
-    @property
-    def carried_strength(self) -> float | None:
-        """How much of a revision is painted anew over the one before; ``None`` where each begins from noise."""
-        return self.continuity_strength if self.continuity == "previous" else None
-
 
 _INSTRUCTIONS: Final = (
     "You turn short descriptions of pictures into prompts for an image model. Keep every thing, name, number, colour, "

@@ -1,8 +1,8 @@
 """The painter: one picture at a time, the newest request wins, cancelled between steps.
 
 One slot for the next request: a newer one takes the place of an older one that has not begun. Every step publishes
-a preview, and so do the images that lead to a draft (:mod:`.blending`). Another size than the last ones may have to be
-compiled first; a badge says so meanwhile. A picture painted at a pause waits to be promoted; promoted pictures go
+a preview, and so do the images that lead to a draft (:mod:`.continuity`). Another size than the last ones may have to
+be compiled first; a badge says so meanwhile. A picture painted at a pause waits to be promoted; promoted pictures go
 through a queue that is never full, are stored first and announced then.
 """
 
@@ -27,16 +27,15 @@ from speakage_daemon.events import (
     Timings,
 )
 from speakage_daemon.gallery import PictureRecord
-from speakage_daemon.painting import blending, grid
-from speakage_daemon.painting.blending import Blending
+from speakage_daemon.painting import grid
 from speakage_daemon.painting.board import Board
+from speakage_daemon.painting.continuity import Continuity, paint_between
 from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.director import Paint, Promote
 from speakage_daemon.understanding.moments import Moments
 from speakage_engines.api import (
-    Carried,
     EngineError,
     PaintRequest,
     PictureModel,
@@ -103,13 +102,8 @@ class Painter:
         publish: Publish,
         store: Callable[[Rgb, PictureRecord], Picture | None],
         board: Board,
+        continuity: Continuity,
     ) -> None:
-        self.carried_strength: float | None = None
-        """How much of a revision is painted anew over the one before of its utterance; ``None`` begins from noise."""
-        self.blending: Blending | None = None
-        """How a draft is reached from the revision before; ``None`` at once."""
-        self._newest: tuple[Paint, Preview] | None = None
-        """The newest image, and what it is of."""
         self._model = model
         self._successor: PictureModel | None = None
         self._executor = executor
@@ -117,6 +111,7 @@ class Painter:
         self._publish = publish
         self._store = store
         self._board = board
+        self._continuity = continuity
         self._slot: Job | None = None
         self._wake = asyncio.Event()
         self._current: Job | None = None
@@ -180,7 +175,8 @@ class Painter:
             while (job := self._slot) is not None:
                 self._slot, self._current = None, job
                 if self._successor is not None:
-                    self._model, self._successor, self._newest = self._successor, None, None
+                    self._model, self._successor = self._successor, None
+                    self._continuity.forget()
                 try:
                     await self._paint(job)
                 except EngineError as error:
@@ -208,7 +204,7 @@ class Painter:
             )
         )
         await self._make_ready(paint.size)
-        carried = self._carried(paint)
+        carried = self._continuity.carried(paint)
         request = PaintRequest(
             prompt=paint.prompt,
             negative=paint.negative,
@@ -249,20 +245,13 @@ class Painter:
 
     async def _approach(self, job: Job, request: PaintRequest, began: float) -> bool:
         """Show what lies between the newest image and this draft; False when a newer request has won meanwhile."""
-        if self.blending is None or not job.draft or self._newest is None:
-            return True
-        before, preview = self._newest
-        if preview.told is None or _ground(before) != _ground(job.paint):
-            return True
-        drafts = self.blending.drafts
-        for way in blending.between(request, preview.told, self.blending.images):
+        for way in self._continuity.way(job.paint, request) if job.draft else []:
             if not await self._goes_on(job, 0):
                 return False
-            if self._is_promoted(job.paint) or not drafts.spare(time.monotonic()):
+            if self._is_promoted(job.paint) or not self._continuity.pays(time.monotonic()):
                 # somebody waits for the draft itself, or too much was painted within a minute
                 return True
-            drafts.spend(time.monotonic())
-            shown = await self._next(job, blending.paint(self._model, way))
+            shown = await self._next(job, paint_between(self._model, way))
             self._show(job, shown, _timings(job, shown.preview, began, shown.encode_ms))
         return True
 
@@ -279,16 +268,6 @@ class Painter:
         self._ledger.worked(*_number(job.paint), shown.began, shown.ended)
         return shown
 
-    def _carried(self, paint: Paint) -> Carried | None:
-        if self.carried_strength is None or self._newest is None:
-            return None
-        before, preview = self._newest
-        # several pictures are meant to differ
-        same = (before.utterance, before.size) == (paint.utterance, paint.size)
-        if not same or preview.latents is None or paint.batch > 1:
-            return None
-        return Carried(latents=preview.latents, strength=self.carried_strength)
-
     def _show(self, job: Job, shown: Shown, timings: Timings) -> None:
         height, width = shown.preview.rgb.shape[:2]
         event = PartialImage(
@@ -302,7 +281,7 @@ class Painter:
         )
         self._publish(event, shown.encoded)
         self._ledger.shown(*_number(job.paint), time.monotonic())
-        self._newest = job.paint, shown.preview
+        self._continuity.shown(job.paint, shown.preview)
 
     def _finished(self, job: Job, shown: Shown, unknown: tuple[str, ...], timings: Timings) -> Finished:
         if shown.sha256 is None:
@@ -419,11 +398,6 @@ class _Common(TypedDict):
 def _number(decision: Paint | Promote) -> tuple[int, int]:
     """Utterance and revision."""
     return decision.utterance, decision.revision
-
-
-def _ground(paint: Paint) -> tuple[object, ...]:
-    """What pictures must share, beside the model, for one to become the other when only the words move."""
-    return paint.utterance, paint.seed, paint.size, paint.start
 
 
 def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timings:

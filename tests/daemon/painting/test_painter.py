@@ -17,7 +17,7 @@ from speakage_daemon import events
 from speakage_daemon.config import PictureSettings
 from speakage_daemon.events import ImageCompleted, ImageFailed, ImageStarted, ImageSuperseded, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
-from speakage_daemon.painting.blending import Blending, blending
+from speakage_daemon.painting.continuity import Continuity
 from speakage_daemon.painting.painter import Job, Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.budget import Budget
@@ -59,6 +59,7 @@ class Scene:
         self.changed = asyncio.Event()
         self.priority = EarsFirst()
         self.board = Board()
+        self.continuity = Continuity()
         self.revisions: Mapping[str, int] = {}
 
     def publish(self, event, image: bytes | None = None) -> None:
@@ -83,7 +84,9 @@ class Scene:
     def play(self, script: Callable[["Scene", Painter], Awaitable[None]]) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                painter = Painter(self.model, executor, self.priority, self.publish, self.store, self.board)
+                painter = Painter(
+                    self.model, executor, self.priority, self.publish, self.store, self.board, self.continuity
+                )
                 self.revisions = painter.revisions
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
@@ -150,11 +153,11 @@ def test_a_size_that_cannot_be_made_ready_fails_alone() -> None:
 
 def test_a_revision_of_another_size_is_not_painted_over_the_one_before() -> None:
     scene = Scene()
+    scene.continuity = Continuity(strength=0.5)
     second = job("a car", revision=2)
     second.paint = replace(second.paint, size=(24, 16))
 
     async def script(scene: Scene, painter: Painter) -> None:
-        painter.carried_strength = 0.5
         painter.submit(job("a car", final=False))
         await scene.until(lambda: len(scene.all(PartialImage)) == 4)
         painter.submit(second)
@@ -321,9 +324,9 @@ def test_a_picture_of_a_pause_that_a_newer_one_met_in_its_last_step_is_wasted_to
 
 def test_a_revision_goes_on_from_the_one_before_and_another_utterance_does_not() -> None:
     scene = Scene()
+    scene.continuity = Continuity(strength=0.5)
 
     async def script(scene: Scene, painter: Painter) -> None:
-        painter.carried_strength = 0.5
         for utterance, revision in ((1, 1), (1, 2), (2, 1)):
             shown = len(scene.all(PartialImage))
             painter.submit(job("a car", utterance, revision, final=revision == 2))
@@ -344,7 +347,8 @@ class Stage(Scene):
 
     def __init__(self, *, images: int = 4, per_minute: int = 100, permits: int = 10_000) -> None:
         super().__init__(permits=permits)
-        self.blending = Blending(images=images, drafts=Budget(per_minute))
+        self.drafts = Budget(per_minute)
+        self.continuity = Continuity(images=images, drafts=self.drafts)
 
     def draft(self, revision: int, **changes: Any) -> Job:
         request = job(f"revision {revision}", revision=revision, final=False)
@@ -368,7 +372,6 @@ def test_a_draft_comes_in_small_steps_from_the_one_before_and_ends_at_its_own_pr
     stage = Stage()
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1), stage.draft(2))
 
     stage.play(script)
@@ -388,7 +391,6 @@ def test_what_is_promoted_is_what_its_prompt_alone_gives() -> None:
     blended, plain = Stage(), Stage(images=1)
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1), stage.draft(2))
         painter.promote(Promote(utterance=1, revision=2), over())
         await painter.idle()
@@ -408,7 +410,6 @@ def test_a_newer_draft_stops_a_blend_between_images_and_goes_on_from_the_newest_
     stage = Stage(permits=2)
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1))
         painter.submit(stage.draft(2))
         await stage.until(lambda: len(stage.all(PartialImage)) == 2)
@@ -428,7 +429,6 @@ def test_pictures_that_are_waited_for_do_not_blend() -> None:
     stage = Stage(permits=2)
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1))
         painter.submit(stage.draft(2))
         await stage.until(lambda: len(stage.all(PartialImage)) == 2)
@@ -450,7 +450,6 @@ def test_another_picture_is_not_blended_with_the_one_before(changes: dict[str, A
     stage = Stage()
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1), stage.draft(2, **changes))
 
     stage.play(script)
@@ -459,10 +458,9 @@ def test_another_picture_is_not_blended_with_the_one_before(changes: dict[str, A
 
 def test_images_between_drafts_are_counted_each_and_leave_half_to_drafts() -> None:
     stage = Stage(per_minute=10)
-    drafts = stage.blending.drafts
+    drafts = stage.drafts
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         for revision in (1, 2, 3):
             drafts.spend(time.monotonic())
             await stage.painted(painter, stage.draft(revision))
@@ -481,19 +479,22 @@ def test_one_image_from_draft_to_draft_is_none_between() -> None:
     stage = Stage(images=1)
 
     async def script(stage: Stage, painter: Painter) -> None:
-        painter.blending = stage.blending
         await stage.painted(painter, stage.draft(1), stage.draft(2))
 
     stage.play(script)
     assert stage.shares() == [None, None]
 
 
-@pytest.mark.parametrize(("continuity", "images"), [("noise", None), ("previous", None), ("blend", 8)])
-def test_only_one_setting_blends(continuity: Any, images: int | None) -> None:
+def test_each_setting_is_another_continuity() -> None:
     drafts = Budget(1)
-    found = blending(PictureSettings(continuity=continuity, blend_frames=8), drafts)
-    assert (found.images if found else None) == images
-    assert found is None or found.drafts is drafts
+
+    def of(name: Any) -> Continuity:
+        settings = PictureSettings(continuity=name, continuity_strength=0.3, blend_frames=8)
+        return Continuity.of(settings, drafts)
+
+    assert of("noise") == Continuity()
+    assert of("previous") == Continuity(strength=0.3)
+    assert of("blend") == Continuity(images=8, drafts=drafts)
 
 
 def test_a_picture_that_fails_says_why_and_the_next_is_painted() -> None:

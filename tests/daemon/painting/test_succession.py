@@ -12,6 +12,7 @@ import numpy as np
 from fakes import INFO, Board, Record, StepByStep
 from speakage_daemon.events import ImageCompleted, PartialImage, Picture
 from speakage_daemon.gallery import PictureRecord
+from speakage_daemon.painting.continuity import Continuity
 from speakage_daemon.painting.painter import Painter
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.painting.succession import stand_in, succeed
@@ -58,7 +59,7 @@ class Studio:
     def play(self, script: Callable[[Painter, "asyncio.Task[None]"], "asyncio.Future[None]"]) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                painter = Painter(self.first, executor, EarsFirst(), self.publish, self.keep, self.board)
+                painter = Painter(self.first, executor, EarsFirst(), self.publish, self.keep, self.board, Continuity())
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(painter.run())
                     loading = asyncio.to_thread(self.load)
