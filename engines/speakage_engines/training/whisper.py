@@ -15,7 +15,6 @@ The recipe chooses no clever thresholds and does not judge wordless sound: that 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -37,7 +36,7 @@ from speakage_engines.training.log import CsvLog, Pace
 from speakage_engines.training.phrases import announcements
 from speakage_engines.training.precision import Precision, best_precision, computing
 from speakage_engines.training.speech import Plan, Speech, make
-from speakage_engines.training.whisper_export import EARS_FOLDER, export, open_ears
+from speakage_engines.training.whisper_export import EARS_FOLDER, export, keep_report, open_ears
 from speakage_engines.training.whisper_import import read_ears
 from speakage_engines.training.whisper_model import Ears, Losses, Size, fresh
 from speakage_engines.training.whisper_tokens import train as train_tokenizer
@@ -134,7 +133,7 @@ def train(settings: WhisperSettings, folder: Path, progress: Progress = no_progr
     if accelerator.is_main_process:
         ears = export(averaged.whisper, folder / TOKENIZER_FILE, folder)
         report = measure(open_ears(ears, settings.threads), said, progress)
-        (folder / "ears.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+        keep_report(report, folder)
         progress(f"ears: {report}", 1.0)
     accelerator.wait_for_everyone()
     return folder / EARS_FOLDER

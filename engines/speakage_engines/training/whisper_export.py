@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +18,11 @@ from speakage_engines.models import SETTINGS_FILE
 from speakage_engines.speech.whisper import Measured, ShortContextWhisper
 from speakage_engines.training.whisper_tokens import END
 from speakage_engines.training.windows import EXTRACTOR, MINIMUM_FRAMES
+from speakage_engines.training.yardstick import Report
 
 EARS_FOLDER: Final = "ears"
 SETTINGS: Final = {"minimum_frames": MINIMUM_FRAMES, "hotwords": True}
-"""What the training made true: windows from two seconds on, and names announced before a sentence."""
+"""What the training taught: windows from two seconds on, and names announced before a sentence."""
 
 
 def export(whisper: Any, tokenizer_file: Path, folder: Path) -> Path:
@@ -47,6 +49,12 @@ def export(whisper: Any, tokenizer_file: Path, folder: Path) -> Path:
         shutil.rmtree(finished)
     unfinished.rename(finished)
     return finished
+
+
+def keep_report(report: Report, folder: Path) -> None:
+    """Write ``ears.json``; ears that did not learn to read names say so to whoever opens them."""
+    _write(folder / "ears.json", asdict(report))
+    _write(folder / EARS_FOLDER / SETTINGS_FILE, {**SETTINGS, "hotwords": report.reads_names})
 
 
 def open_ears(folder: Path, threads: int = 0) -> ShortContextWhisper:

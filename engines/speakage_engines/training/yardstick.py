@@ -37,6 +37,10 @@ class Heard:
     """A short sentence with that name."""
 
 
+_HELP: Final = 0.1
+"""Of the names: less is chance, or the announcement of common words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What held-out voices showed. Rates are errors over words said, 0.04 being 4 %."""
@@ -54,6 +58,11 @@ class Report:
     """Part of the names written right when announced, mostly among others."""
     unnamed: float
     """The same without an announcement: what guessing the spelling yields."""
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether announcing a name helps at all; ears that did not learn it do worse with words before a sentence."""
+        return self.named - self.unnamed > _HELP
 
 
 def yardstick(path: Path, each: int) -> list[Heard]:

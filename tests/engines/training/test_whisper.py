@@ -23,7 +23,7 @@ from speakage_engines.training.batches import Share
 from speakage_engines.training.phrases import announcements
 from speakage_engines.training.speech import HELD_OUT, Plan, Speech, make
 from speakage_engines.training.whisper import WhisperSettings, learning_rate, preset, train
-from speakage_engines.training.whisper_export import open_ears
+from speakage_engines.training.whisper_export import SETTINGS, keep_report, open_ears
 from speakage_engines.training.whisper_import import read_ears
 from speakage_engines.training.whisper_model import Ears, Size, encode, fresh
 from speakage_engines.training.whisper_tokens import END, NO_SPEECH, NO_TIMESTAMPS, SPACE, START
@@ -42,7 +42,7 @@ from speakage_engines.training.windows import (
     spell,
     stack,
 )
-from speakage_engines.training.yardstick import measure, word_errors, yardstick
+from speakage_engines.training.yardstick import Report, measure, word_errors, yardstick
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -427,3 +427,15 @@ def test_who_writes_only_what_is_announced_is_found_out(finished: Path) -> None:
     report = measure(Parrot(), yardstick(finished / "yardstick.npz", 1))
     assert (report.sentences, report.clean, report.babble, report.room) == (4, 1.0, 1.0, 1.0)
     assert (report.named, report.unnamed) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("named", "unnamed", "reads"), [(0.5, 0.0, True), (0.004, 0.004, False), (0.3, 0.25, False)])
+def test_ears_that_did_not_learn_to_read_names_say_so(
+    finished: Path, tmp_path: Path, named: float, unnamed: float, reads: bool
+) -> None:
+    shutil.copytree(finished / "ears", tmp_path / "ears")
+    report = Report(sentences=1, clean=0.1, babble=0.2, room=0.3, names=1, named=named, unnamed=unnamed)
+    keep_report(report, tmp_path)
+    told = json.loads((tmp_path / "ears" / "speakage.json").read_text())
+    assert (told["hotwords"], told["minimum_frames"]) == (reads, SETTINGS["minimum_frames"])
+    assert json.loads((tmp_path / "ears.json").read_text())["named"] == named
