@@ -14,6 +14,7 @@ from speakage_daemon.hearing.source import Frame
 from speakage_engines.api import (
     FRAME_SAMPLES,
     Activity,
+    Doubt,
     EngineError,
     ModelChoice,
     PaintRequest,
@@ -65,11 +66,13 @@ class CountsFrames:
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.doubts: list[Doubt | None] = []
         self.rejection: str | None = None
         self.broken = False
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         self.calls.append(len(audio))
+        self.doubts.append(doubt)
         if self.broken:
             raise EngineError("the engine is out of memory")
         loud = int((np.abs(audio.astype(int)) > 1_000).sum())

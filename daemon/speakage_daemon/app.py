@@ -119,7 +119,8 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             canvas = blank_canvas(picture.info, config.picture.negative)
             director = Director(canvas, picture.info.most_pixels)
             conversation = Conversation(director, painter, around, config.picture)
-            transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish, address)
+            unknown = painter.unknown_words if config.speech.prefer_known else None
+            transcriber = Transcriber(config.speech, speech, ears, priority, hub.publish, address, unknown)
             hub.revisions = painter.revisions
             desk.open(ear, floor, conversation)
 

@@ -122,6 +122,9 @@ class SpeechSettings(Section):
     transcribes nothing before the end of the turn."""
     hotwords: str = ""
     """Words to expect, for names the model would not guess."""
+    prefer_known: bool = True
+    """Of what was heard almost equally well, believe what the picture model knows: "a bear" before "a beaver", where it
+    can paint one and not the other. Other words that are heard clearly stay as they are."""
 
     @field_validator("tick_ms")
     @classmethod

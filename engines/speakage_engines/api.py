@@ -6,7 +6,7 @@ any of them. The factories at the end import what they need when they are called
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -133,6 +133,10 @@ class ModelChoice:
     reason: str
 
 
+Doubt: TypeAlias = Callable[[str], int]
+"""How many words of a text are unlikely to be said here, such as those that a picture model does not know."""
+
+
 class SpeechModel(Protocol):
     """Turns audio into words. Not safe to call from two threads at once."""
 
@@ -140,8 +144,11 @@ class SpeechModel(Protocol):
     language: str
     """The language it is fixed to, or ``""`` when it finds out."""
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
-        """Transcribe up to 30 s of audio; raises :class:`EngineError` when there is more."""
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
+        """Transcribe up to 30 s of audio; raises :class:`EngineError` when there is more.
+
+        Of what was heard almost equally well, that with fewer words in ``doubt`` is believed.
+        """
 
 
 # --- pictures -------------------------------------------------------------------------------------------------------
@@ -267,7 +274,10 @@ class PictureModel(Protocol):
     info: PictureModelInfo
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """The words of a prompt that the text encoder has no token for, in order; quick, no network is run."""
+        """The words of a prompt that the text encoder has no token for, in order; quick, no network is run.
+
+        This alone may be called from any thread at any time.
+        """
 
     def is_ready(self, size: Size) -> bool:
         """Whether pictures of that size can be painted at once."""

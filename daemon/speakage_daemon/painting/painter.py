@@ -127,6 +127,10 @@ class Painter:
         """How many revisions came to what, since the start."""
         return self._ledger.revisions
 
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Those that the model of this moment has no token for; may be asked from any thread."""
+        return self._model.unknown_words(text)
+
     def submit(self, job: Job) -> None:
         """The newest request wins."""
         if self._slot is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from speakage_daemon.events import DaemonEvent, TranscriptionCompleted, Transcri
 from speakage_daemon.hearing.utterance import Phase, Utterance
 from speakage_daemon.painting.priority import EarsFirst
 from speakage_daemon.understanding.address import NOT_MEANT, Address
+from speakage_daemon.understanding.expectation import doubt
 from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.stabiliser import Stabiliser, Words
 from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel, Transcript
@@ -53,9 +54,12 @@ class Transcriber:
         priority: EarsFirst,
         publish: Callable[[DaemonEvent], None],
         address: Address | None = None,
+        unknown_words: Callable[[str], Iterable[str]] | None = None,
     ) -> None:
         self._address = address
         """Without one, all that is heard is meant."""
+        self._unknown_words = unknown_words
+        """Of a text, those that nobody here could do anything with; ``None`` where all are as likely. Any thread."""
         self._settings = settings
         self._tick = settings.tick_ms * SAMPLE_RATE // 1_000
         self._model = model
@@ -138,9 +142,10 @@ class Transcriber:
         hotwords = self._settings.hotwords
         if self._address:
             hotwords = f"{hotwords} {self._address.hotwords(utterance.number)}".strip()
+        unlikely = doubt(self._unknown_words, hotwords) if self._unknown_words else None
         with self._priority.working():
             transcript = await loop.run_in_executor(
-                self._executor, lambda: self._model.transcribe(audio, hotwords=hotwords)
+                self._executor, lambda: self._model.transcribe(audio, hotwords=hotwords, doubt=unlikely)
             )
         if not self._address or not transcript.text:
             return transcript

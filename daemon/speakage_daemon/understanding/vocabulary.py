@@ -162,3 +162,16 @@ SINGLE_FIGURES: Final = words("one two three four five six seven eight nine ten 
 TEENS: Final = words("thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
 TENS: Final = words("twenty thirty forty fifty sixty seventy eighty ninety")
 ORDINALS: Final = words("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth")
+ASKING: Final = words(
+    "i you we it its they them he she me us there is are was be been being do does did don't not isn't it's that's",
+    "there's i'd i'll let's can could would should will may must please thanks thank want need like mean love okay ok",
+    "hey hello hi um uh er so well just now then again also too very more most less least fewer only instead actually",
+    "sorry wait maybe make makes made draw drawing paint painting painted show showing see imagine think create",
+    "picture pictures image add put bring give get have keep take leave remove delete erase replace swap change",
+    "changed turn move moved mirror flip start stop use undo redo go going look looks bigger smaller larger taller",
+    "shorter wider narrower longer older younger brighter darker lighter happier sadder spookier noisier prettier",
+    "much bit little lot slightly completely same different other others both all each everything something nothing",
+    "away rid up down off out back one ones people text format portrait landscape square wide size sizes color colors",
+    "colour colours style background thing things what who where how when if but as of for from than to",
+)
+"""Words for asking and telling that are in no other list."""

@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -34,12 +35,13 @@ class Reading:
 
 
 class TextEncoder:
-    """A tokenizer, a compiled text encoder and a cache of what they made."""
+    """A tokenizer, a compiled text encoder and a cache of what they made. Any thread may :meth:`read`, at any time."""
 
     def __init__(self, tokenizer: Any, encode: CompiledModule, length: int) -> None:
         self._tokenizer = tokenizer
         self._encode = encode
         self._length = length
+        self._reading = Lock()
         self._by_words = _marks_unknown(tokenizer)
         self._cache: OrderedDict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = OrderedDict()
         self.variant = ""
@@ -54,7 +56,7 @@ class TextEncoder:
         known: list[str] = []
         unknown: list[str] = []
         for word in _WORD.findall(prompt):
-            ids = self._tokenizer(word, add_special_tokens=False, truncation=True)["input_ids"]
+            ids = self._ids(word, add_special_tokens=False, truncation=True)
             meaning = [token for token in ids if token != self._tokenizer.pad_token_id]
             if meaning and self._tokenizer.unk_token_id not in meaning:
                 known.append(word)
@@ -66,7 +68,7 @@ class TextEncoder:
     def __call__(self, prompt: str) -> NDArray[np.float32]:
         """What the network gives, ``(1, …)``; the same tokens cost the network one run, however they are spelt."""
         text = self.read(prompt).text
-        ids = tuple(self._tokenizer(text, padding="max_length", max_length=self._length, truncation=True)["input_ids"])
+        ids = tuple(self._ids(text, padding="max_length", max_length=self._length, truncation=True))
         key = (self.variant, ids)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -89,7 +91,13 @@ class TextEncoder:
     def _tokens(self, text: str) -> int:
         """How many there are, beginning and end included."""
         # asked without warnings: by the tokenizer, a text longer than the model is worth one
-        return len(self._tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        return len(self._ids(text, truncation=False, verbose=False))
+
+    def _ids(self, text: str, **options: Any) -> list[int]:
+        # tokenizers keep padding and truncation in themselves, and refuse another thread meanwhile
+        with self._reading:
+            ids: list[int] = self._tokenizer(text, **options)["input_ids"]
+        return ids
 
 
 def load_tokenizer(path: Path, vocabulary: int) -> Any:

@@ -16,14 +16,24 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakage_engines.api import SAMPLE_RATE, EngineError, ModelChoice, ModelError, Samples, SpeechSpec, Transcript
+from speakage_engines.api import (
+    SAMPLE_RATE,
+    Doubt,
+    EngineError,
+    ModelChoice,
+    ModelError,
+    Samples,
+    SpeechSpec,
+    Transcript,
+)
 from speakage_engines.models import SETTINGS_FILE, read_settings, resolve_speech
+from speakage_engines.speech.decoding import Hypothesis, choose, decode
 from speakage_engines.speech.gates import MINIMUM_LOG_PROBABILITY, Gates
 from speakage_engines.speech.warm_up import prove
 
@@ -99,7 +109,7 @@ class ShortContextWhisper:
         self._tokenizers: dict[str, Any] = {}
         self._refused_hotwords = False
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         """Transcribe up to 30 s; raises :class:`EngineError` when there is more."""
         began = time.perf_counter()
         if len(audio) > MAXIMUM_SAMPLES:
@@ -116,13 +126,13 @@ class ShortContextWhisper:
                 milliseconds=(time.perf_counter() - began) * 1000,
             )
         features = self._features(audio)
-        text, log_probability, no_speech = self._decode(features, len(audio), self._allowed(hotwords))
-        rejection = self._gates.judge(text, log_probability, no_speech)
+        heard = choose(self._decode(features, len(audio), self._allowed(hotwords)), doubt)
+        rejection = self._gates.judge(heard.text, heard.mean_log_probability, heard.no_speech)
         return Transcript(
-            text="" if rejection else text,
+            text="" if rejection else heard.text,
             rejection=rejection,
-            average_log_probability=log_probability,
-            no_speech_probability=no_speech,
+            average_log_probability=heard.mean_log_probability,
+            no_speech_probability=heard.no_speech,
             encoder_frames=features.shape[1],
             milliseconds=(time.perf_counter() - began) * 1000,
         )
@@ -136,26 +146,24 @@ class ShortContextWhisper:
         filled: NDArray[np.float32] = np.pad(heard, ((0, 0), (0, window - heard.shape[1]))).astype(np.float32)
         return filled
 
-    def _decode(self, features: NDArray[np.float32], samples: int, hotwords: str) -> tuple[str, float, float]:
-        """Text, mean log probability and probability of no speech."""
+    def _decode(self, features: NDArray[np.float32], samples: int, hotwords: str) -> list[Hypothesis]:
         encoded = self._model.encode(features)
         language = self.language or self._model.model.detect_language(encoded)[0][0][0][2:-2]
-        tokenizer, options = self._tokenizer(language)
+        tokenizer = self._tokenizer(language)
         prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hotwords or None)
         new_tokens = SPARE_TOKENS + TOKENS_PER_SECOND * samples // SAMPLE_RATE
-        options = replace(options, max_new_tokens=min(new_tokens, self._model.max_length - len(prompt)))
-        result, log_probability, *_ = self._model.generate_with_fallback(encoded, prompt, tokenizer, options)
-        return tokenizer.decode(result.sequences_ids[0]).strip(), float(log_probability), float(result.no_speech_prob)
+        beams = self._measured.beam_size
+        return decode(self._model, encoded, prompt, tokenizer, beams=beams, new_tokens=new_tokens)
 
-    def _tokenizer(self, language: str) -> tuple[Any, Any]:
-        """The tokenizer and the decoding options for one language."""
+    def _tokenizer(self, language: str) -> Any:
         if language not in self._tokenizers:
             from faster_whisper.tokenizer import Tokenizer
 
             model = self._model
-            tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=self._task, language=language)
-            self._tokenizers[language] = tokenizer, decoding_options(tokenizer, self._measured.beam_size)
-        return self._tokenizers[language]  # type: ignore[no-any-return]  # the library's own types
+            self._tokenizers[language] = Tokenizer(
+                model.hf_tokenizer, model.model.is_multilingual, task=self._task, language=language
+            )
+        return self._tokenizers[language]
 
     def _allowed(self, hotwords: str) -> str:
         if not hotwords or self._measured.hotwords:
@@ -164,43 +172,6 @@ class ShortContextWhisper:
             log.warning("the speech model %s cannot be told words to expect: hotwords are ignored", self.choice.name)
             self._refused_hotwords = True
         return ""
-
-
-def decoding_options(tokenizer: Any, beam_size: int = 1) -> Any:
-    """faster-whisper's options for one short utterance: one temperature, no past, no timestamps.
-
-    Its thresholds only steer the fallback to other temperatures; the gates are ours.
-    """
-    from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
-
-    return TranscriptionOptions(
-        beam_size=beam_size,
-        best_of=1,
-        patience=1,
-        length_penalty=1,
-        repetition_penalty=1,
-        no_repeat_ngram_size=0,
-        log_prob_threshold=None,
-        no_speech_threshold=None,
-        compression_ratio_threshold=None,
-        condition_on_previous_text=False,
-        prompt_reset_on_temperature=0.5,
-        temperatures=[0.0],
-        initial_prompt=None,
-        prefix=None,
-        suppress_blank=True,
-        suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
-        without_timestamps=True,
-        max_initial_timestamp=1.0,
-        word_timestamps=False,
-        prepend_punctuations="",
-        append_punctuations="",
-        multilingual=False,
-        max_new_tokens=None,
-        clip_timestamps="0",
-        hallucination_silence_threshold=None,
-        hotwords=None,
-    )
 
 
 def load(spec: SpeechSpec) -> ShortContextWhisper:

@@ -14,6 +14,7 @@ from speakage_daemon.understanding.changes import Focused
 from speakage_daemon.understanding.chips import described
 from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.edits import changes_of
+from speakage_daemon.understanding.expectation import doubt
 from speakage_daemon.understanding.meaning import Command, Create, Edit, Meaning, Plain, Redo, Undo
 from speakage_daemon.understanding.reading import scene_of
 
@@ -74,6 +75,11 @@ def test_what_is_said_is_understood_as_the_table_says(before: str, said: str, ki
 @pytest.mark.parametrize(("before", "said", "kind", "after"), rows("README.md"))
 def test_the_readme_says_what_is_understood(before: str, said: str, kind: str, after: str) -> None:
     test_what_is_said_is_understood_as_the_table_says(before, said, kind, after)
+
+
+@pytest.mark.parametrize("said", [said for _, said, kind, _ in ROWS if kind == "command"])
+def test_no_command_is_doubted_though_the_picture_model_knows_no_word(said: str) -> None:
+    assert doubt(lambda text: text.split())(said) == 0
 
 
 def test_the_table_is_large_and_has_every_kind() -> None:

@@ -1,9 +1,11 @@
 """Words while they are spoken, at the pause and at the end."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from fakes import CountsFrames, Record
 from speakage_daemon.config import SpeechSettings
@@ -55,7 +57,8 @@ class Notes:
 
 class Scene:
     def __init__(self, tick_ms: int = 240) -> None:
-        self.settings = SpeechSettings(tick_ms=tick_ms)
+        self.settings = SpeechSettings(tick_ms=tick_ms, hotwords="Zorka")
+        self.unknown_words: Callable[[str], Iterable[str]] | None = None
         self.model = CountsFrames()
         self.events = Record()
         self.notes = Notes()
@@ -64,7 +67,14 @@ class Scene:
     def play(self, script) -> None:
         async def go() -> None:
             with ThreadPoolExecutor(1) as executor:
-                transcriber = Transcriber(self.settings, self.model, executor, EarsFirst(), self.events)
+                transcriber = Transcriber(
+                    self.settings,
+                    self.model,
+                    executor,
+                    EarsFirst(),
+                    self.events,
+                    unknown_words=self.unknown_words,
+                )
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(transcriber.run(self.utterances, self.notes))
                     await script(self)
@@ -113,6 +123,23 @@ def test_words_settle_while_they_are_spoken_and_are_finished_at_the_pause() -> N
     assert (end.last_voiced, end.paused, end.ended) == (100.0, 100.25, 100.6)
     assert (end.transcribing, end.transcribed) == (pause.transcribing, pause.transcribed)
     assert completed.transcribe_ms == end.transcribe_ms > 0
+
+
+@pytest.mark.parametrize(("unknown_words", "unlikely"), [(str.split, 1), (lambda _: (), 0), (None, None)])
+def test_the_ears_are_told_which_words_are_likely(
+    unknown_words: Callable[[str], Iterable[str]] | None, unlikely: int | None
+) -> None:
+    scene = Scene()
+    scene.unknown_words = unknown_words
+
+    async def script(scene: Scene) -> None:
+        utterance = Utterance(1, 0, SECOND)
+        scene.utterances.put_nowait(utterance)
+        utterance.pause(*NOW)
+        await scene.notes.wait(1)
+
+    scene.play(script)
+    assert [doubt and doubt("show Zorka a beaver") for doubt in scene.model.doubts] == [unlikely]
 
 
 def test_speech_after_the_pause_is_heard_again_whole() -> None:

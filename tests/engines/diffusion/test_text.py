@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def test_texts_of_the_same_tokens_run_the_network_once(by_words: TextEncoder) ->
     assert by_words.runs == 1
     by_words("a red house")
     assert by_words.runs == 2
+
+
+def test_words_may_be_looked_up_while_another_thread_encodes(by_words: TextEncoder) -> None:
+    with ThreadPoolExecutor(1) as other:
+        encoding = other.submit(lambda: [by_words(f"a house {number}").shape for number in range(1_000)])
+        while not encoding.done():
+            assert by_words.read("a purple house").unknown == ("purple",)
+    assert set(encoding.result()) == {(1, LENGTH, 1)}
 
 
 def test_the_text_used_longest_ago_is_forgotten_first() -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speakage_engines.api import FRAME_SAMPLES, SAMPLE_RATE, Activity, ModelChoice, Samples, Transcript, load_detector
+from speakage_engines.api import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE,
+    Activity,
+    Doubt,
+    ModelChoice,
+    Samples,
+    Transcript,
+    load_detector,
+)
 from speakage_engines.evaluation.figure import EvaluationError
 from speakage_engines.evaluation.sounds import SOUNDS, babble, sound
 from speakage_engines.evaluation.speech import (
@@ -60,7 +69,7 @@ class Parrot:
         self.heard: list[Samples] = []
         self.hotwords: list[str] = []
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         self.heard.append(audio)
         self.hotwords.append(hotwords)
         return Transcript(

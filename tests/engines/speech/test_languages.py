@@ -29,15 +29,18 @@ class Polyglot:
         self.hf_tokenizer = Tokenizer.from_file(str(embedded("speech") / "tokenizer.json"))
         self.hf_tokenizer.add_special_tokens([AddedToken("<|de|>", special=True), AddedToken("<|fr|>", special=True)])
         self.feature_extractor = FeatureExtractor()
-        self.model = SimpleNamespace(is_multilingual=True, detect_language=lambda _: [[(f"<|{spoken}|>", 0.9)]])
+        self.model = SimpleNamespace(
+            is_multilingual=True, detect_language=lambda _: [[(f"<|{spoken}|>", 0.9)]], generate=self._generate
+        )
         self.prompts: list[str] = []
 
     def encode(self, features: Samples) -> Any:
         return features
 
-    def generate_with_fallback(self, encoded: Any, prompt: list[int], tokenizer: Any, options: Any) -> Any:
-        self.prompts.append(self.hf_tokenizer.decode(prompt, skip_special_tokens=False))
-        return SimpleNamespace(sequences_ids=[[]], no_speech_prob=0.0), -0.1, 0.0, 1.0
+    def _generate(self, _: Any, prompts: list[list[int]], **options: Any) -> Any:
+        assert options["max_length"] <= self.max_length
+        self.prompts += [self.hf_tokenizer.decode(prompt, skip_special_tokens=False) for prompt in prompts]
+        return [SimpleNamespace(sequences_ids=[[]], scores=[-0.1], no_speech_prob=0.0)]
 
 
 def ears_of(polyglot: Polyglot, **changes: Any) -> ShortContextWhisper:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speakage_engines.api import ModelChoice, ModelError, Rejection, Samples, Transcript
+from speakage_engines.api import Doubt, ModelChoice, ModelError, Rejection, Samples, Transcript
 from speakage_engines.speech.warm_up import prove, shipped_clip
 
 
@@ -18,7 +18,7 @@ class SaysAlways:
         self.choice = ModelChoice(name="parrot", path=Path("/models/parrot"), reason="test")
         self.language, self._text, self._rejection = language, text, rejection
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         return Transcript(
             text=self._text,
             rejection=self._rejection,
@@ -30,7 +30,7 @@ class SaysAlways:
 
 
 class Breaks(SaysAlways):
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         raise ValueError("Invalid input features shape")
 
 

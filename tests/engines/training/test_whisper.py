@@ -17,7 +17,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from tokenizers import Tokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
-from speakage_engines.api import SAMPLE_RATE, EngineError, ModelChoice, ModelError, Samples, Transcript
+from speakage_engines.api import SAMPLE_RATE, Doubt, EngineError, ModelChoice, ModelError, Samples, Transcript
 from speakage_engines.models import embedded
 from speakage_engines.training.batches import Share
 from speakage_engines.training.phrases import announcements
@@ -412,7 +412,7 @@ class Parrot:
     choice = ModelChoice(name="parrot", path=Path("/nonexistent"), reason="a test")
     language = "en"
 
-    def transcribe(self, audio: Samples, *, hotwords: str = "") -> Transcript:
+    def transcribe(self, audio: Samples, *, hotwords: str = "", doubt: Doubt | None = None) -> Transcript:
         return Transcript(
             text=hotwords.replace(",", " "),
             rejection=None,
