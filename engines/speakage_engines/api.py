@@ -279,6 +279,12 @@ class PictureModel(Protocol):
         This alone may be called from any thread at any time.
         """
 
+    def likeness(self, request: PaintRequest, told: Told) -> float:
+        """How alike to ``told`` is what the denoiser would be told of ``request``: cosine of its least alike vector.
+
+        1 for the same, also where prompts differ in words that the model does not know. ``told`` is of this model.
+        """
+
     def is_ready(self, size: Size) -> bool:
         """Whether pictures of that size can be painted at once."""
 

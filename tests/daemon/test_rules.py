@@ -38,6 +38,7 @@ PURE = {
     "understanding.thing_edits": "tests/daemon/understanding/test_talking.py",
     "understanding.edits": "tests/daemon/understanding/test_talking.py",
     "understanding.commands": "tests/daemon/understanding/test_talking.py",
+    "understanding.expectation": "tests/daemon/understanding/test_expectation.py",
     "understanding.moments": "tests/daemon/painting/test_ledger.py",
     "painting.ledger": "tests/daemon/painting/test_ledger.py",
     "understanding.strength": "tests/daemon/understanding/test_talking.py",

@@ -68,6 +68,14 @@ class Ledger:
             entry.wasted = True
             self.revisions["wasted"] += 1
 
+    def repeated(self, utterance: int, revision: int, newer: int) -> None:
+        """A newer revision's words mean the same, and its picture, seen long ago, is theirs too: so it was no waste."""
+        entry = self._revision(utterance, revision)
+        self._revision(utterance, newer).shown = entry.shown
+        if entry.wasted:
+            entry.wasted = False
+            self.revisions["wasted"] -= 1
+
     def settle(
         self, timings: Timings, utterance: int, revision: int, moments: Moments | None, *, promoted: bool
     ) -> Timings:

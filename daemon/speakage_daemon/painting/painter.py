@@ -3,7 +3,8 @@
 One slot for the next request: a newer one takes the place of an older one that has not begun. Every step publishes
 a preview, and so do the images that lead to a draft (:mod:`.continuity`). Another size than the last ones may have to
 be compiled first; a badge says so meanwhile. A picture painted at a pause waits to be promoted; promoted pictures go
-through a queue that is never full, are stored first and announced then.
+through a queue that is never full, are stored first and announced then. Other words that mean the same to the model are
+not painted again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Protocol, TypedDict
+from typing import Final, Protocol, TypedDict
 
 from speakage_daemon.events import (
     DaemonEvent,
@@ -33,7 +34,7 @@ from speakage_daemon.painting.continuity import Continuity, paint_between
 from speakage_daemon.painting.ledger import Ledger, announced
 from speakage_daemon.painting.preview import Shown, next_shown
 from speakage_daemon.painting.priority import EarsFirst
-from speakage_daemon.understanding.director import Paint, Promote
+from speakage_daemon.understanding.director import Paint, Promote, same_but_for_words
 from speakage_daemon.understanding.moments import Moments
 from speakage_engines.api import (
     EngineError,
@@ -48,7 +49,9 @@ from speakage_engines.api import (
 
 log = logging.getLogger(__name__)
 
-SIZE_BADGE = "size"
+SIZE_BADGE: Final = "size"
+ALIKE: Final = 0.98
+"""From here on what the model is told of two prompts is taken for the same; see :meth:`PictureModel.likeness`."""
 
 
 class Publish(Protocol):
@@ -80,8 +83,8 @@ class Finished:
     """A painted picture, promoted or not."""
 
     job: Job
-    rgb: Rgb
-    png: bytes
+    shown: Shown
+    """Its last preview, which is lossless."""
     sha256: str
     unknown_words: tuple[str, ...]
     timings: Timings
@@ -116,6 +119,8 @@ class Painter:
         self._wake = asyncio.Event()
         self._current: Job | None = None
         self._unpromoted: Finished | None = None
+        self._last: Finished | None = None
+        """The newest that was painted to its end, promoted or not."""
         self._promoted: tuple[Promote, Moments | None] | None = None
         self._ledger = Ledger()
         self._finals: asyncio.Queue[tuple[Finished, bool]] = asyncio.Queue()
@@ -180,6 +185,7 @@ class Painter:
                 self._slot, self._current = None, job
                 if self._successor is not None:
                     self._model, self._successor = self._successor, None
+                    self._last = None
                     self._continuity.forget()
                 try:
                     await self._paint(job)
@@ -220,6 +226,9 @@ class Painter:
             carried=carried,
             start=job.start,
         )
+        if (last := await self._painted_before(paint, request)) is not None:
+            self._repeat(job, last, unknown, began)
+            return
         if not await self._approach(job, request, began):
             return
         previews = grid.paint(self._model, request, paint.seeds)
@@ -235,6 +244,24 @@ class Painter:
             if step == paint.all_steps:
                 finished = self._finished(job, shown, unknown, timings)
                 self._painted(replace(finished, carried_strength=carried.strength if carried else None))
+
+    async def _painted_before(self, paint: Paint, request: PaintRequest) -> Finished | None:
+        """The newest finished picture, where only the words of this one are others and mean the same to the model."""
+        last = self._last
+        if last is None or (told := last.shown.preview.told) is None or not _alike_but_for_words(last.job.paint, paint):
+            return None
+        await self._priority.quiet()
+        likeness = await asyncio.get_running_loop().run_in_executor(self._executor, self._model.likeness, request, told)
+        return last if likeness >= ALIKE else None
+
+    def _repeat(self, job: Job, last: Finished, unknown: tuple[str, ...], began: float) -> None:
+        """Show a finished picture as this one's."""
+        preview = replace(last.shown.preview, encode_prompt_ms=0.0, denoise_ms=0.0, decode_ms=0.0)
+        shown = replace(last.shown, preview=preview)
+        timings = _timings(job, preview, began, 0.0)
+        self._show(job, shown, timings)
+        self._ledger.repeated(*_number(last.job.paint), job.paint.revision)
+        self._painted(replace(last, job=job, shown=shown, unknown_words=unknown, timings=timings), repeated=True)
 
     async def _make_ready(self, size: Size | None) -> None:
         """Compile for a size that was not painted yet, or not lately."""
@@ -292,20 +319,20 @@ class Painter:
             raise AssertionError("the last preview is always lossless")
         return Finished(
             job=job,
-            rgb=shown.preview.rgb,
-            png=shown.encoded,
+            shown=shown,
             sha256=shown.sha256,
             unknown_words=unknown,
             timings=timings,
             info=self._model.info,
         )
 
-    def _painted(self, finished: Finished) -> None:
+    def _painted(self, finished: Finished, *, repeated: bool = False) -> None:
+        self._last = finished
         paint = finished.job.paint
         if self._promoted and self._is_promoted(paint):
             self._finish(finished, self._promoted[1], promoted=True)
         elif paint.final:
-            self._finish(finished, None, promoted=False)
+            self._finish(finished, None, promoted=repeated)
         else:
             if self._slot is not None and not finished.job.draft:
                 # a newer one came during the last step
@@ -326,7 +353,7 @@ class Painter:
             finished, promoted = await self._finals.get()
             picture = await asyncio.to_thread(self._keep, finished)
             paint = finished.job.paint
-            height, width = finished.rgb.shape[:2]
+            height, width = finished.shown.preview.rgb.shape[:2]
             event = ImageCompleted(
                 **self._common(paint),
                 picture=picture,
@@ -340,7 +367,7 @@ class Painter:
                 promoted=promoted,
                 timings=announced(finished.timings, finished.job.moments, time.monotonic()),
             )
-            self._publish(event, finished.png)
+            self._publish(event, finished.shown.encoded)
             self._finals.task_done()
 
     def _keep(self, finished: Finished) -> Picture | None:
@@ -366,7 +393,7 @@ class Painter:
             strength=paint.start.strength if paint.start else None,
             timings=finished.timings,
         )
-        return self._store(finished.rgb, record)
+        return self._store(finished.shown.preview.rgb, record)
 
     def _supersede(self, job: Job, step: int) -> None:
         if not job.draft:
@@ -402,6 +429,11 @@ class _Common(TypedDict):
 def _number(decision: Paint | Promote) -> tuple[int, int]:
     """Utterance and revision."""
     return decision.utterance, decision.revision
+
+
+def _alike_but_for_words(one: Paint, other: Paint) -> bool:
+    ours, theirs = ((each.utterance, each.adapters) for each in (one, other))
+    return ours == theirs and same_but_for_words(one, other)
 
 
 def _timings(job: Job, preview: Preview, began: float, encode_ms: float) -> Timings:

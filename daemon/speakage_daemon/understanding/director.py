@@ -318,14 +318,17 @@ def start_of(message: CanvasStart | PromptCreate) -> Start | None:
     return Start(image_id=message.image_id, mask_id=message.mask_id or "", strength=message.strength or usual)
 
 
-def _same_picture(one: Paint, other: Paint) -> bool:
+def same_but_for_words(one: Paint, other: Paint) -> bool:
+    """Whether two pictures are asked for alike, prompts and adapters aside."""
     ours, theirs = (
         (each.negative, each.seed, each.steps, each.guidance, each.batch, each.size, each.start)
         for each in (one, other)
     )
-    if ours != theirs:
-        return False
-    return same_meaning(one.prompt, other.prompt)
+    return ours == theirs
+
+
+def _same_picture(one: Paint, other: Paint) -> bool:
+    return same_but_for_words(one, other) and same_meaning(one.prompt, other.prompt)
 
 
 def _paints_nothing(meaning: Meaning, canvas: Canvas, found: Canvas) -> bool:

@@ -38,6 +38,7 @@ from speakage_engines.diffusion.adapters import DENOISER
 from speakage_engines.diffusion.blueprint import Blueprint, draw_up
 from speakage_engines.diffusion.conditioning import Conditioning, Guidance
 from speakage_engines.diffusion.folder import Folder
+from speakage_engines.diffusion.likeness import likeness
 from speakage_engines.diffusion.previews import Decoders, linear_map
 from speakage_engines.diffusion.sampler import Estimate, Origin, make_scheduler, sample
 from speakage_engines.diffusion.sizes import Sized, Sizes, most_pixels, refusal
@@ -68,6 +69,13 @@ class LatentDiffusion:
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that the text encoder has no token for, or no room."""
         return self._parts.text.unknown_words(prompt)
+
+    def likeness(self, request: PaintRequest, told: Told) -> float:
+        """The text encoder's states are kept for the picture itself."""
+        size = request.size or self._parts.sizes.own
+        self._fit(size, request.adapters)
+        guidance = self._parts.text.guidance.at(request.guidance)
+        return likeness(self._parts.text(request.prompt, request.negative, guidance, size), told)
 
     def is_ready(self, size: Size) -> bool:
         """Whether its networks are in memory."""

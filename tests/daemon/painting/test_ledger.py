@@ -48,6 +48,20 @@ def test_what_is_thrown_away_is_counted_once_and_what_was_never_painted_is_not()
     assert ledger.revisions == {"painted": 2, "shown": 1, "wasted": 1, "promoted": 0}
 
 
+def test_a_picture_that_is_shown_again_was_no_waste_and_counts_from_when_it_was_seen() -> None:
+    ledger = Ledger()
+    ledger.worked(1, 1, 9.8, 9.9)
+    ledger.shown(1, 1, 9.9)
+    ledger.wasted(1, 1)
+    ledger.shown(1, 2, 10.7)
+    ledger.repeated(1, 1, 2)
+    timings = ledger.settle(Timings(), 1, 2, END, promoted=True)
+    assert timings.last_voiced_to_final_pixels_ms == pytest.approx(-100)
+    assert (timings.revisions_painted, timings.revisions_shown, timings.revisions_wasted) == (1, 2, 0)
+    ledger.repeated(1, 1, 3)
+    assert ledger.revisions == {"painted": 1, "shown": 2, "wasted": 0, "promoted": 1}
+
+
 def test_only_work_after_the_decision_counts_as_such_words_included() -> None:
     ledger = Ledger()
     ledger.worked(1, 1, 10.5, 10.7)

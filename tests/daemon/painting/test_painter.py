@@ -271,6 +271,48 @@ def test_a_picture_of_a_pause_waits_until_it_is_promoted() -> None:
     assert len(scene.model.steps_run) == 4, "nothing is painted twice"
 
 
+def test_words_that_mean_the_same_to_the_model_cost_nothing() -> None:
+    scene = Scene()
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car", final=False))
+        await painter.idle()
+        painter.submit(job("a zzz car", revision=2, final=False))
+        await painter.idle()
+        assert [event.revision for event in scene.all(PartialImage)] == [1, 1, 1, 1, 2], "its picture is there at once"
+        painter.submit(job("a car zzz", revision=3))
+        await painter.idle()
+
+    scene.play(script)
+    assert scene.model.steps_run == [("a car", step) for step in (1, 2, 3, 4)]
+    started, final = scene.all(ImageStarted)[-1], scene.all(ImageCompleted)[0]
+    assert started.unknown_words == final.unknown_words == ("zzz",)
+    assert (final.revision, final.prompt, final.promoted) == (3, "a car zzz", True)
+    assert {event.sha256 for event in scene.all(PartialImage) if event.sha256} == {final.sha256}
+    assert (final.timings.denoise_ms, final.timings.encode_image_ms) == (0.0, 0.0)
+    assert scene.revisions == {"painted": 1, "shown": 3, "wasted": 0, "promoted": 1}
+    assert scene.kept[0].prompt == "a car zzz"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"prompt": "a boat"}, {"utterance": 2}, {"seed": 9}, {"steps": 3}, {"adapters": ("rex",)}, {"batch": 4}]
+)
+def test_another_picture_is_painted_though_the_one_before_is_like_it(changes: dict[str, Any]) -> None:
+    scene = Scene()
+    second = job("a car zzz", revision=2)
+    second.paint = replace(second.paint, **changes)
+
+    async def script(scene: Scene, painter: Painter) -> None:
+        painter.submit(job("a car", final=False))
+        await painter.idle()
+        painter.submit(second)
+        await painter.idle()
+
+    scene.play(script)
+    assert len(scene.model.steps_run) == 4 + second.paint.all_steps
+    assert not scene.all(ImageCompleted)[0].promoted
+
+
 def test_a_promotion_may_come_while_the_picture_is_still_being_painted() -> None:
     scene = Scene(permits=2)
 
@@ -329,7 +371,7 @@ def test_a_revision_goes_on_from_the_one_before_and_another_utterance_does_not()
     async def script(scene: Scene, painter: Painter) -> None:
         for utterance, revision in ((1, 1), (1, 2), (2, 1)):
             shown = len(scene.all(PartialImage))
-            painter.submit(job("a car", utterance, revision, final=revision == 2))
+            painter.submit(job(f"a car {revision}", utterance, revision, final=revision == 2))
             await scene.until(lambda: len(scene.all(PartialImage)) == shown + 4)  # noqa: B023
         await painter.idle()
 

@@ -266,6 +266,19 @@ def test_unknown_words_are_told(embedded: Loaded) -> None:
     assert model.unknown_words("") == ()
 
 
+def test_prompts_that_differ_in_unknown_words_are_alike_and_others_are_not(embedded: Loaded) -> None:
+    model = embedded("openvino")
+    castle, house = (dataclasses.replace(CAR, prompt=f"a {thing} in the snow") for thing in ("castle", "house"))
+    told = list(model.paint(castle))[-1].told
+    assert told is not None
+    runs = model._parts.text.runs
+    assert model.likeness(dataclasses.replace(castle, prompt="a castle in the qwzx snow"), told) == 1.0
+    assert model.likeness(house, told) < 0.95
+    assert model._parts.text.runs == runs + 1
+    last(model, house)
+    assert model._parts.text.runs == runs + 1, "what was told is kept for the picture"
+
+
 def test_words_beyond_the_tokenizer_are_told(embedded: Loaded) -> None:
     model = embedded("openvino")
     room = model._folder.tokens - len(("start", "end"))
