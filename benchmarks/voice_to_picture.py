@@ -253,7 +253,7 @@ def shares(results: Results) -> list[dict[str, Any]]:
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sentences", type=int, default=24)
+    parser.add_argument("--sentences", type=int, default=40)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the daemon does: peers share the machine with it

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Final, Self
 
 from speakage_daemon import app
+from speakage_daemon.collecting import collecting_later
 from speakage_daemon.config import Config
 from speakage_engines import api
 
@@ -37,13 +38,15 @@ async def run(config: Config, announce: Callable[[str], Any], progress: api.Prog
     async def ready(address: str) -> None:
         manager.ready(f"the display is at {address}")
         announce(f"The display is at {address}")
+        settled()
 
     def loading(what: str, done: float) -> None:
         manager.status(f"{what} ({done:.0%})")
         manager.extend(START_S)
         progress(what, done)
 
-    await until_stopped(app.run(config, ready, loading), manager)
+    with collecting_later() as settled:
+        await until_stopped(app.run(config, ready, loading), manager)
 
 
 async def until_stopped(daemon: Coroutine[Any, Any, None], manager: ServiceManager) -> None:
