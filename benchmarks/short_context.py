@@ -33,7 +33,7 @@ Ears: TypeAlias = Callable[[Samples], str]
 Results: TypeAlias = dict[tuple[str, str], tuple[list[str], list[float]]]
 """By condition and ears: the texts, and the milliseconds each took."""
 
-OURS: Final = "short context, beam 1 (ours)"
+OURS: Final = "short context (ours)"
 PADDED: Final = "30 s padding, beam 5 (transcribe)"
 PADDED_GREEDY: Final = "30 s padding, beam 1 (transcribe)"
 ROOM_NOISE: Final = 10.0
