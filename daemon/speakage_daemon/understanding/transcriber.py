@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from speakage_daemon.config import SpeechSettings
@@ -22,9 +22,12 @@ from speakage_daemon.understanding.address import NOT_MEANT, Address
 from speakage_daemon.understanding.expectation import doubt
 from speakage_daemon.understanding.moments import Moments
 from speakage_daemon.understanding.stabiliser import Stabiliser, Words
-from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel, Transcript
+from speakage_engines.api import SAMPLE_RATE, EngineError, SpeechModel
 
 log = logging.getLogger(__name__)
+
+_WOKEN: Final = "woken"
+"""Why there are no words where somebody said a wake word alone."""
 
 
 class Listener(Protocol):
@@ -76,7 +79,8 @@ class Transcriber:
             except EngineError:
                 log.exception("utterance %d could not be transcribed", utterance.number)
                 now = time.monotonic()
-                self._complete(utterance, _Settled(_FAILED, utterance.resumptions, now, now), listener)
+                failed = _Heard(reason="failed")
+                self._complete(utterance, _Settled(failed, utterance.resumptions, now, now), listener)
             utterances.task_done()
 
     async def _follow(self, utterance: Utterance, listener: Listener) -> None:
@@ -94,8 +98,7 @@ class Transcriber:
                 if utterance.turns != turns:
                     continue
                 heard = utterance.length
-                transcript = await self._transcribe(utterance)
-                now = words.update(transcript.text)
+                now = words.update((await self._transcribe(utterance)).text)
                 self._update(utterance, now, None)
                 if now.committed != settled_words and utterance.turns == turns:
                     settled_words = now.committed
@@ -103,9 +106,9 @@ class Transcriber:
                 continue
             if settled is None or settled.resumptions != utterance.resumptions:
                 settled = await self._settle(utterance)
-                self._update(utterance, words.settle(settled.transcript.text), utterance.last_voiced_time)
+                self._update(utterance, words.settle(settled.heard.text), utterance.last_voiced_time)
                 if utterance.turns == turns and utterance.phase is Phase.PAUSED:
-                    text = settled.transcript.text
+                    text = settled.heard.text
                     utterance.unfinished = listener.lacks_something(text)
                     listener.at_pause(utterance.number, text, settled.moments(utterance))
             if utterance.phase is Phase.ENDED:
@@ -118,27 +121,28 @@ class Transcriber:
     async def _settle(self, utterance: Utterance) -> _Settled:
         began = time.monotonic()
         resumptions = utterance.resumptions
-        transcript = await self._transcribe(utterance)
-        return _Settled(transcript, resumptions, began, time.monotonic())
+        heard = await self._transcribe(utterance)
+        return _Settled(heard, resumptions, began, time.monotonic())
 
     def _complete(self, utterance: Utterance, settled: _Settled, listener: Listener) -> None:
-        transcript, moments = settled.transcript, settled.moments(utterance)
+        heard, moments = settled.heard, settled.moments(utterance)
         self._publish(
             TranscriptionCompleted(
                 utterance=utterance.number,
-                text=transcript.text,
-                reason=_REASONS.get(id(transcript), transcript.rejection),
+                text=heard.text,
+                reason=heard.reason,
                 transcribe_ms=moments.transcribe_ms,
                 since_last_voiced_ms=_since(utterance.last_voiced_time),
             )
         )
-        listener.at_end(utterance.number, transcript.text, moments)
+        listener.at_end(utterance.number, heard.text, moments)
 
-    async def _transcribe(self, utterance: Utterance) -> Transcript:
+    async def _transcribe(self, utterance: Utterance) -> _Heard:
         loop = asyncio.get_running_loop()
         audio = utterance.audio()
         if not len(audio):
-            return _VOID
+            # a wake word that came later made void what was said
+            return _Heard(reason=_WOKEN)
         hotwords = self._settings.hotwords
         if self._address:
             hotwords = f"{hotwords} {self._address.hotwords(utterance.number)}".strip()
@@ -148,11 +152,11 @@ class Transcriber:
                 self._executor, lambda: self._model.transcribe(audio, hotwords=hotwords, doubt=unlikely)
             )
         if not self._address or not transcript.text:
-            return transcript
+            return _Heard(transcript.text, transcript.rejection)
         meant = self._address.meant(utterance.number, transcript.text)
         if meant is None:
-            return _UNMEANT
-        return replace(transcript, text=meant) if meant else _VOID
+            return _Heard(reason=NOT_MEANT)
+        return _Heard(meant) if meant else _Heard(reason=_WOKEN)
 
     def _update(self, utterance: Utterance, words: Words, last_voiced_time: float | None) -> None:
         since = None if last_voiced_time is None else _since(last_voiced_time)
@@ -166,11 +170,20 @@ class Transcriber:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What was meant for the daemon."""
+
+    text: str = ""
+    reason: str | None = None
+    """Why there are no words; the speech model's own, or ours."""
+
+
 class _Settled:
     """A finished text, and which pause it belongs to."""
 
-    def __init__(self, transcript: Transcript, resumptions: int, began: float, ended: float) -> None:
-        self.transcript = transcript
+    def __init__(self, heard: _Heard, resumptions: int, began: float, ended: float) -> None:
+        self.heard = heard
         self.resumptions = resumptions
         self._began = began
         self._ended = ended
@@ -184,17 +197,6 @@ class _Settled:
             transcribing=self._began,
             transcribed=self._ended,
         )
-
-
-_FAILED: Final = Transcript(
-    text="", average_log_probability=0.0, no_speech_probability=0.0, encoder_frames=0, milliseconds=0.0
-)
-"""Stands for a transcription that the engine could not do."""
-_UNMEANT: Final = replace(_FAILED)
-"""Stands for words that were not meant for the daemon."""
-_VOID: Final = replace(_FAILED)
-"""Stands for nothing but a wake word, or for what one that came later made void."""
-_REASONS: Final = {id(_FAILED): "failed", id(_UNMEANT): NOT_MEANT, id(_VOID): "woken"}
 
 
 def _since(moment: float) -> float:
