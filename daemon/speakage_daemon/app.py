@@ -96,15 +96,11 @@ async def run(config: Config, ready: Ready, progress: api.Progress = api.no_prog
             if config.picture.negative and picture.info.guidance <= 1:
                 hub.set_badge("negative", "picture.negative has no effect: this model paints without guidance.")
 
-            floor = Floor(source)
-            gate = open_gate(config.hearing)
-            waker = await _on(ears, lambda: load_waker(config.hearing, gate, hub.publish))
-            ear = Ear(config.segmenter, gate, detector, floor, supervisor.note, gain=gain(config.hearing), waker=waker)
+            floor, ear, address = await _hearing(config, source, detector, ears, supervisor.note, hub.publish)
             supervisor.watch(floor, ear)
             drafts = Budget(config.picture.drafts_per_minute)
             continuity = Continuity.of(config.picture, drafts)
             painter = Painter(picture, hands, priority, hub.publish, Keeper(gallery, hub).store, hub, continuity)
-            address = Address(config.hearing, gate, Told(hub.publish, ear.announce_gate))
             rewriter = open_rewriter(config.rewriter)
             around = Surroundings(
                 number=lambda: next(ear.numbers),
@@ -160,11 +156,7 @@ async def listen(config: Config, publish: Callable[[DaemonEvent], None]) -> None
 
     async with _worker("speech") as ears:
         speech, detector = await _on(ears, lambda: (api.load_speech(speech_spec(config)), api.load_detector()))
-        floor = Floor(source)
-        gate = open_gate(config.hearing)
-        waker = await _on(ears, lambda: load_waker(config.hearing, gate, publish))
-        ear = Ear(config.segmenter, gate, detector, floor, note, gain=gain(config.hearing), waker=waker)
-        address = Address(config.hearing, gate, Told(publish, ear.announce_gate))
+        floor, ear, address = await _hearing(config, source, detector, ears, note, publish)
         transcriber = Transcriber(config.speech, speech, ears, EarsFirst(), publish, address)
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -176,6 +168,22 @@ async def listen(config: Config, publish: Callable[[DaemonEvent], None]) -> None
             await ear.utterances.join()
             for task in running:
                 task.cancel()
+
+
+async def _hearing(
+    config: Config,
+    source: Source | None,
+    detector: api.SpeechDetector,
+    ears: Executor,
+    note: Callable[[DaemonEvent], None],
+    publish: Callable[[DaemonEvent], None],
+) -> tuple[Floor, Ear, Address]:
+    """All that hears. ``note`` is told of the microphone and of who listens, ``publish`` of wake words."""
+    settings = config.hearing
+    floor, gate = Floor(source), open_gate(settings)
+    waker = await _on(ears, lambda: load_waker(settings, gate, publish))
+    ear = Ear(config.segmenter, gate, detector, floor, note, gain=gain(settings), waker=waker)
+    return floor, ear, Address(settings, gate, Told(publish, ear.announce_gate))
 
 
 def open_source(settings: HearingSettings, publish: Callable[[DaemonEvent], None]) -> Source | None:
