@@ -30,7 +30,9 @@ from speakage_daemon.understanding.commands import understand
 from speakage_daemon.understanding.meaning import (
     Command,
     Create,
+    Edit,
     Meaning,
+    Negative,
     NudgeGuidance,
     Plain,
     SetGuidance,
@@ -43,6 +45,7 @@ from speakage_daemon.understanding.vocabulary import words
 from speakage_engines.api import Size
 
 _WITHOUT_GUIDANCE: Final = "guidance: this model paints without"
+_NO_NEGATIVES: Final = "leaving out what nobody asked for: this model paints without guidance"
 _NO_START: Final = "a strength without a picture to start from"
 _STARTED: Final = "another size, while a picture is started from"
 _EDITING: Final = frozenset(
@@ -273,6 +276,8 @@ class Director:
         match meaning:
             case Command(order=SetGuidance() | NudgeGuidance()) if self._own_guidance <= 1:
                 return _WITHOUT_GUIDANCE
+            case Edit(changes=changes) if self._own_guidance <= 1 and all(isinstance(one, Negative) for one in changes):
+                return _NO_NEGATIVES
             case Command(order=SetStrength()) if self._found.sheet.start is None:
                 return _NO_START
             case _:

@@ -305,6 +305,18 @@ def test_a_model_without_guidance_is_given_none(said: str) -> None:
     assert (verdict.decision, verdict.cannot) == (None, "guidance: this model paints without")
 
 
+@pytest.mark.parametrize("said", ["no people", "without the tree"])
+def test_a_model_without_guidance_cannot_leave_out_what_nobody_asked_for(said: str) -> None:
+    painting = Director(Canvas(sheet=Sheet(steps=1, guidance=1.0, width=512, height=512)))
+    painted(painting, 1, "a car and a house", 7)
+    verdict = painting.at_end(2, said, 8)
+    assert verdict.decision is None
+    assert verdict.cannot == "leaving out what nobody asked for: this model paints without guidance"
+    assert isinstance(painting.at_end(3, "without the house", 8).decision, Paint), (
+        "what was asked for can be taken away"
+    )
+
+
 def test_the_director_knows_which_words_lack_something_for_its_picture() -> None:
     painting = director()
     assert painting.lacks_something("make it")
