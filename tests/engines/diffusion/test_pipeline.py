@@ -75,6 +75,12 @@ def with_denoiser(model: LatentDiffusion, denoiser: CompiledModule) -> LatentDif
     return LatentDiffusion(model._folder, model.info, dataclasses.replace(model._parts, sizes=sizes))
 
 
+@pytest.fixture(scope="module")
+def guided(spec: MakeSpec) -> LatentDiffusion:
+    """The embedded model, loaded to paint with guidance, which it was distilled to do without."""
+    return load(spec(backend="openvino", guidance=3.0), no_progress)
+
+
 def test_torch_paints_what_diffusers_paints(embedded: Loaded) -> None:
     model = embedded("torch")
     pipeline = StableDiffusionPipeline.from_pretrained(model.info.choice.path, torch_dtype=torch.float32)
@@ -88,12 +94,12 @@ def test_torch_paints_what_diffusers_paints(embedded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("guidance", [1.0, 6.0])
-def test_another_guidance_needs_no_other_engine(embedded: Loaded, spec: MakeSpec, guidance: float) -> None:
+def test_another_guidance_needs_no_other_engine(guided: LatentDiffusion, spec: MakeSpec, guidance: float) -> None:
     wanted = dataclasses.replace(CAR, guidance=guidance)
-    own = embedded("torch")
-    loaded = load(spec(backend="torch", guidance=guidance), no_progress)
-    assert psnr(last(own, wanted), last(loaded, CAR)) > 60
-    assert psnr(last(own, wanted), last(own, CAR)) < 40
+    own = guided
+    loaded = load(spec(backend="openvino", guidance=guidance), no_progress)
+    assert psnr(last(own, wanted), last(loaded, CAR)) > 40
+    assert psnr(last(own, wanted), last(own, CAR)) < 35
     if guidance == 1:
         with pytest.raises(EngineError, match=r"guidance 6: .*without guidance.*picture\.guidance above 1"):
             last(loaded, dataclasses.replace(CAR, guidance=6))
@@ -208,9 +214,9 @@ def test_a_blend_goes_on_from_what_an_interrupted_one_showed(embedded: Loaded) -
     assert psnr(last(model, again), halfway.rgb) > 50
 
 
-def test_what_should_not_be_seen_blends_too(embedded: Loaded) -> None:
-    """The embedded model is guided by contrast: without the prompt first."""
-    model = embedded("openvino")
+def test_what_should_not_be_seen_blends_too(guided: LatentDiffusion) -> None:
+    """Guided by contrast it is told both: without the prompt first."""
+    model = guided
     draft = dataclasses.replace(CAR, steps=1)
     before = list(model.paint(dataclasses.replace(draft, negative="a beach")))[-1].told
     assert before is not None
@@ -239,8 +245,8 @@ def test_what_cannot_be_blended_is_refused(
         list(model.paint(dataclasses.replace(CAR, blend=Blend(before=before, share=share))))
 
 
-def test_pictures_hang_on_seed_prompt_and_negative(embedded: Loaded) -> None:
-    model = embedded("openvino")
+def test_pictures_hang_on_seed_prompt_and_negative(guided: LatentDiffusion) -> None:
+    model = guided
     # on a bare ground the embedded model paints much the same from every seed
     request = dataclasses.replace(CAR, prompt="a car in the forest")
     first = last(model, request)
@@ -300,7 +306,7 @@ def test_stopping_early_runs_no_further_step(embedded: Loaded) -> None:
 
 def test_what_was_loaded_is_told(embedded: Loaded) -> None:
     ours, reference = embedded("openvino").info, embedded("torch").info
-    assert (ours.width, ours.height, ours.steps, ours.guidance, ours.sampler) == (128, 128, 6, 3.0, "DDIMScheduler")
+    assert (ours.width, ours.height, ours.steps, ours.guidance, ours.sampler) == (128, 128, 1, 1.0, "LCMScheduler")
     assert (ours.backend, reference.backend, reference.precision) == ("openvino", "torch", "fp32")
     assert ours.precision in ("fp32", "bf16")
     assert ours.engine_key != reference.engine_key
