@@ -46,7 +46,8 @@ def evaluate_scenes(
         other = painted(model, [task.caption for task in tasks], steps=against, watch=watch)
         ours = [verdict.right for verdict in verdicts]
         theirs = [judge(task, found).right for task, found in zip(tasks, _looked_at(other, eyes), strict=True)]
-        figures += _differences(tasks, ours, theirs, f"{steps or model.info.steps} steps less {against}")
+        own = steps or model.info.steps
+        figures += _differences(tasks, ours, theirs, f"{own} step{'s' if own > 1 else ''} less {against}")
     errors = detector_error(tasks, _drawn(drawn, nouns, done, eyes), resolution=done.resolution, detector=name)
     return Evaluation(done.name, figures + errors)
 
