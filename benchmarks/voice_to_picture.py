@@ -134,7 +134,8 @@ async def _receive(session: Any, voiced: float, noun: str) -> Ours | None:
                 return None
             case Image(event=ImageCompleted() as final):
                 first = now if first is None and holds(final.prompt, noun) else first
-                unseen = (final.timings.revisions_painted or 0) - len(seen)
+                # a picture that is shown again for other words was painted once
+                unseen = max(0, (final.timings.revisions_painted or 0) - len(seen))
                 return Ours(first, pixels.get(final.sha256, now), now, final, unseen)
             case Image(event=preview):
                 seen.add(preview.revision)
